@@ -1,0 +1,3 @@
+import { library } from '@mosaik/tooling-config/tsup';
+
+export default library(['index', 'testing/index'], { platform: 'neutral' });

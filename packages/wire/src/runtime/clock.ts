@@ -1,0 +1,30 @@
+/** A timer that was set and may be taken back. Cancelling one that fired, or was cancelled, does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * Time as a port: drivers read and wait through it, so that a simulation can run them on virtual time.
+ *
+ * Protocol cores never see a clock: they take `nowMs`.
+ */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary origin; fractions allowed; never jumps. */
+  nowMs(): number;
+  /** Milliseconds since the Unix epoch; may jump. For versions and expiry that other machines compare. */
+  wallMs(): number;
+  /** Calls `callback` once, `delayMs` from now (values below zero count as zero). Does not keep the process alive. */
+  schedule(delayMs: number, callback: () => void): Timer;
+}
+
+/** The clock of this machine. */
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  schedule(delayMs, callback) {
+    // Above 2^31 - 1 ms the host would fire at once instead of late.
+    const handle = setTimeout(callback, Math.min(Math.max(0, delayMs), 2_147_483_647));
+    (handle as { unref?: () => void }).unref?.();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
