@@ -27,7 +27,8 @@ export function isId(text: string): boolean {
  * @throws TypeError when `text` is anything else.
  */
 export function parseId<I extends Id<string>>(text: string): I {
-  if (!isId(text)) throw new TypeError(`expected an id of 64 hex digits, got ${JSON.stringify(text.slice(0, 80))}`);
+  if (!isId(text))
+    throw new TypeError(`expected an id of 64 hex digits, got ${JSON.stringify(text.slice(0, 80))}`);
   return text.toLowerCase() as I;
 }
 
@@ -48,7 +49,10 @@ export function hashed<I extends Id<string> = UniqueId>(id: Id<string>): I {
 }
 
 /** `blake3(id ‖ data)`; an id as `data` stands for its 32 bytes, other strings for their UTF-8. */
-export function derive<I extends Id<string> = UniqueId>(id: Id<string>, data: Id<string> | string | Uint8Array): I {
+export function derive<I extends Id<string> = UniqueId>(
+  id: Id<string>,
+  data: Id<string> | string | Uint8Array,
+): I {
   return idFromBytes<I>(blake3.create().update(idBytes(id)).update(toBytes(data)).digest());
 }
 

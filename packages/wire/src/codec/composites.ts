@@ -1,0 +1,246 @@
+import { WireError } from '../error.ts';
+import { writeVarint } from './primitives.ts';
+import type { Reader } from './reader.ts';
+import { type Infer, type Schema, schema, type Writer } from './schema.ts';
+
+/** Most elements of a sequence or map where a schema sets no limit of its own. */
+export const DEFAULT_MAX_LENGTH = 1 << 20;
+
+// biome-ignore lint/suspicious/noExplicitAny: a schema is invariant in its type, so "any schema" has no other spelling
+export type AnySchema = Schema<any>;
+export type Fields = Readonly<Record<string, AnySchema>>;
+export type InferFields<F extends Fields> = { -readonly [K in keyof F]: Infer<F[K]> };
+
+/** Fields one after the other in the order given (postcard: struct). `name` starts the path of every error. */
+export function struct<F extends Fields>(name: string, fields: F): Schema<InferFields<F>> {
+  return schema(structInit(fields), name);
+}
+
+function structInit<F extends Fields>(fields: F) {
+  const names = Object.keys(fields);
+  const codecs = Object.values(fields);
+  return {
+    minBytes: sum(codecs),
+    write(writer: Writer, value: InferFields<F>) {
+      let i = 0;
+      try {
+        for (; i < codecs.length; i += 1)
+          codecs[i]?.write(writer, (value as Record<string, unknown>)[names[i] ?? '']);
+      } catch (error) {
+        throw step(error, names[i]);
+      }
+    },
+    read(reader: Reader): InferFields<F> {
+      const value: Record<string, unknown> = {};
+      let i = 0;
+      try {
+        for (; i < codecs.length; i += 1) value[names[i] ?? ''] = codecs[i]?.read(reader);
+      } catch (error) {
+        throw step(error, names[i]);
+      }
+      return value as InferFields<F>;
+    },
+  };
+}
+
+/** A fixed number of values of different types (postcard: tuple). */
+export function tuple<const S extends readonly AnySchema[]>(
+  ...items: S
+): Schema<{ -readonly [K in keyof S]: Infer<S[K]> }> {
+  type T = { -readonly [K in keyof S]: Infer<S[K]> };
+  return schema<T>({
+    minBytes: sum(items),
+    write(writer, value) {
+      for (const [i, item] of items.entries()) {
+        within(`[${i}]`, () => item.write(writer, (value as readonly unknown[])[i]));
+      }
+    },
+    read: (reader) => items.map((item, i) => within(`[${i}]`, () => item.read(reader))) as T,
+  });
+}
+
+/** One byte, then the value if there is one (postcard: option). */
+export function option<T>(item: Schema<T>): Schema<T | undefined> {
+  return schema<T | undefined>({
+    minBytes: 1,
+    write(writer, value) {
+      writer.bool(value !== undefined);
+      if (value !== undefined) item.write(writer, value);
+    },
+    read(reader) {
+      const offset = reader.offset;
+      const tag = reader.u8();
+      if (tag > 1) throw new WireError('non-canonical', offset, `option tag ${tag}`);
+      return tag === 1 ? item.read(reader) : undefined;
+    },
+  });
+}
+
+/** A length, then that many values (postcard: seq). */
+export function vec<T>(item: Schema<T>, options: { max?: number } = {}): Schema<T[]> {
+  const max = options.max ?? DEFAULT_MAX_LENGTH;
+  return schema<T[]>({
+    minBytes: 1,
+    write(writer, values) {
+      if (!Array.isArray(values))
+        throw new WireError('invalid-value', 0, `expected an array, got ${typeof values}`);
+      if (values.length > max)
+        throw new WireError('limit', 0, `length ${values.length} above the limit ${max}`);
+      writeVarint(writer, values.length);
+      let i = 0;
+      try {
+        for (; i < values.length; i += 1) item.write(writer, values[i] as T);
+      } catch (error) {
+        throw step(error, `[${i}]`);
+      }
+    },
+    read(reader) {
+      const length = reader.length(max, item.minBytes);
+      const values: T[] = [];
+      try {
+        while (values.length < length) values.push(item.read(reader));
+      } catch (error) {
+        throw step(error, `[${values.length}]`);
+      }
+      return values;
+    },
+  });
+}
+
+/** A sequence whose values rise strictly, so that equal sets have equal bytes. For ids and other strings. */
+export function orderedSet<T extends string>(item: Schema<T>, options: { max?: number } = {}): Schema<T[]> {
+  const list = vec(item, options);
+  return schema<T[]>({
+    minBytes: list.minBytes,
+    write: (writer, values) => list.write(writer, [...new Set(values)].sort()),
+    read(reader) {
+      const offset = reader.offset;
+      const values = list.read(reader);
+      for (let i = 1; i < values.length; i += 1) {
+        if ((values[i - 1] ?? '') >= (values[i] ?? '')) {
+          throw new WireError('non-canonical', offset, 'set not in strictly rising order').prepend(`[${i}]`);
+        }
+      }
+      return values;
+    },
+  });
+}
+
+/** A length, then that many pairs, keys rising strictly (postcard: map). */
+export function map<V>(
+  key: Schema<string>,
+  item: Schema<V>,
+  options: { max?: number } = {},
+): Schema<Map<string, V>> {
+  const pairs = vec(tuple(key, item), options);
+  return schema<Map<string, V>>({
+    minBytes: 1,
+    write: (writer, value) =>
+      pairs.write(writer, [...value].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)) as never),
+    read(reader) {
+      const offset = reader.offset;
+      const result = new Map<string, V>();
+      let last: string | undefined;
+      for (const [name, value] of pairs.read(reader) as [string, V][]) {
+        if (last !== undefined && last >= name)
+          throw new WireError('non-canonical', offset, 'map keys not in strictly rising order');
+        result.set(name, value);
+        last = name;
+      }
+      return result;
+    },
+  });
+}
+
+type VariantSpec = AnySchema | Fields | null;
+type InferVariant<Name, Spec> = Spec extends null
+  ? { type: Name }
+  : Spec extends Schema<infer T>
+    ? { type: Name; value: T }
+    : Spec extends Fields
+      ? { type: Name } & InferFields<Spec>
+      : never;
+
+/**
+ * A discriminant as varint u32, then the variant's content (postcard: enum).
+ *
+ * A variant is `null` (unit variant, `{ type }`), a schema (newtype or tuple variant, `{ type, value }`), or an object
+ * of fields (struct variant, the fields beside `type`). Discriminants count from 0 in the order given.
+ */
+export function variants<const V extends Readonly<Record<string, VariantSpec>>>(
+  name: string,
+  specs: V,
+): Schema<{ [K in keyof V]: InferVariant<K, V[K]> }[keyof V]> {
+  type T = { [K in keyof V]: InferVariant<K, V[K]> }[keyof V];
+  const cases = Object.entries(specs).map(([type, spec], index) => variantCase(type, spec, index));
+  const byType = new Map(cases.map((entry) => [entry.type, entry]));
+  return schema<T>(
+    {
+      minBytes: 1 + Math.min(...cases.map((entry) => entry.minBytes)),
+      write(writer, value) {
+        const { type } = value as { type: string };
+        const found = byType.get(type);
+        if (!found) throw new WireError('invalid-value', 0, `unknown variant ${JSON.stringify(type)}`);
+        writer.uint32(found.index);
+        within(type, () => found.write(writer, value));
+      },
+      read(reader) {
+        const offset = reader.offset;
+        const index = reader.varint(0xffff_ffff);
+        const found = cases[index];
+        if (!found) throw new WireError('unknown-variant', offset, `unknown variant ${index}`);
+        return within(found.type, () => found.read(reader)) as T;
+      },
+    },
+    name,
+  );
+}
+
+interface VariantCase {
+  type: string;
+  index: number;
+  minBytes: number;
+  write(writer: Writer, value: unknown): void;
+  read(reader: Reader): unknown;
+}
+
+function variantCase(type: string, spec: VariantSpec, index: number): VariantCase {
+  if (spec === null) return { type, index, minBytes: 0, write() {}, read: () => ({ type }) };
+  if (isSchema(spec)) {
+    return {
+      type,
+      index,
+      minBytes: spec.minBytes,
+      write: (writer, value) => spec.write(writer, (value as { value: unknown }).value),
+      read: (reader) => ({ type, value: spec.read(reader) }),
+    };
+  }
+  const fields = structInit(spec);
+  return {
+    type,
+    index,
+    minBytes: fields.minBytes,
+    write: (writer, value) => fields.write(writer, value as never),
+    read: (reader) => ({ type, ...fields.read(reader) }),
+  };
+}
+
+function isSchema(spec: AnySchema | Fields): spec is AnySchema {
+  return typeof spec.decode === 'function';
+}
+
+function sum(items: readonly AnySchema[]): number {
+  return items.reduce((total, item) => total + item.minBytes, 0);
+}
+
+function within<T>(name: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw step(error, name);
+  }
+}
+
+function step(error: unknown, name: string | undefined): unknown {
+  return error instanceof WireError ? error.prepend(name ?? '?') : error;
+}
