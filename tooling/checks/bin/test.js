@@ -1,0 +1,25 @@
+// `pnpm test [FILTER…]`: builds, runs every test, and ends with `N passed, N failed`, whatever went wrong before.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build, run } from './build.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'mosaik-test-'));
+const summaryFile = join(directory, 'summary');
+let summary = '0 passed, 1 failed';
+let status = 1;
+try {
+  if (build()) {
+    const args = ['run', '--reporter=default', '--reporter=./tooling/checks/src/summary-reporter.ts'];
+    status =
+      run('vitest', [...args, ...process.argv.slice(2)], { env: { TEST_SUMMARY_FILE: summaryFile } })
+        .status ?? 1;
+    if (existsSync(summaryFile)) summary = readFileSync(summaryFile, 'utf8');
+    // A run that failed without a failed test (an unusable configuration, a killed worker) is a failure of its own.
+    else if (status === 0) status = 1;
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+console.log(summary);
+process.exitCode = status;
