@@ -18,7 +18,11 @@ export class TransportError extends Error {
   readonly code: TransportErrorCode;
   readonly closeCode: number | undefined;
 
-  constructor(code: TransportErrorCode, message: string, options: { closeCode?: number; cause?: unknown } = {}) {
+  constructor(
+    code: TransportErrorCode,
+    message: string,
+    options: { closeCode?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.closeCode = options.closeCode;

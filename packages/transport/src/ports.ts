@@ -29,6 +29,8 @@ export interface ListenInit {
   idleTimeoutMs?: number;
   /** Keeps quiet connections alive; default 10 000. */
   keepAliveMs?: number;
+  /** A handshake, dialled or accepted, that takes longer ends with `timeout`; default 5 000. */
+  handshakeTimeoutMs?: number;
   /** Largest UDP payload sent to a non-loopback address; default 1350, from 1200. */
   maxDatagramBytes?: number;
   /** The same to a loopback address; default and maximum 16 383. */
@@ -112,13 +114,15 @@ export interface Link {
    * Queues one frame without waiting; `frame` is borrowed and must not be changed afterwards. Frames written in one
    * turn leave together. False when the queue is above its high-water mark: wait for `drained()` before more.
    * A link that is closed drops the frame and returns false.
+   *
+   * @throws TransportError `too-large`; `overloaded` when 64 MiB are queued because `drained()` was not waited for.
    */
   write(frame: Uint8Array): boolean;
   /** Bytes queued and not yet taken by the transport. */
   readonly queuedBytes: number;
   /** Resolves when the queue is below its low-water mark. @throws TransportError `closed`. */
   drained(): Promise<void>;
-  /** The next frame, a view owned by the caller; undefined when the peer finished the link. @throws TransportError `closed` when the connection ended otherwise. */
+  /** The next frame, a view owned by the caller (it shares a slab with its neighbours: copy small parts that you keep for long); undefined when the peer finished the link. @throws TransportError `closed` when the connection ended otherwise. */
   receive(options?: { signal?: AbortSignal }): Promise<Uint8Array | undefined>;
   /** Every frame that is there, at least one; an empty array when the peer finished the link. Frames as from `receive`. */
   receiveBatch(): Promise<Uint8Array[]>;

@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
 import { idBytes, idFromBytes, type PeerId } from '@mosaik/wire';
 
 /** DER around a raw 32-byte Ed25519 private key (RFC 8410 §7) and public key (§4). */
@@ -21,7 +28,9 @@ export class SecretKey {
 
   static generate(): SecretKey {
     const { privateKey } = generateKeyPairSync('ed25519');
-    return new SecretKey(Uint8Array.from(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)));
+    return new SecretKey(
+      Uint8Array.from(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)),
+    );
   }
 
   /** Takes the 32-byte seed; copied. @throws TypeError for any other length. */
@@ -68,7 +77,11 @@ export function verifySignature(signer: PeerId, message: Uint8Array, signature: 
   try {
     let key = publicKeys.get(signer);
     if (!key) {
-      key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, idBytes(signer)]), format: 'der', type: 'spki' });
+      key = createPublicKey({
+        key: Buffer.concat([SPKI_PREFIX, idBytes(signer)]),
+        format: 'der',
+        type: 'spki',
+      });
       if (publicKeys.size >= MAX_PUBLIC_KEYS) publicKeys.clear();
       publicKeys.set(signer, key);
     }

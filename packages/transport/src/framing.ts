@@ -1,0 +1,89 @@
+import { TransportError } from './errors.ts';
+
+/** Bytes of the length before every frame: unsigned, big-endian. */
+export const FRAME_HEADER_BYTES = 4;
+
+/** Writes the header of a frame of `length` bytes at `offset`. */
+export function writeFrameHeader(target: Uint8Array, offset: number, length: number): void {
+  target[offset] = length >>> 24;
+  target[offset + 1] = length >>> 16;
+  target[offset + 2] = length >>> 8;
+  target[offset + 3] = length;
+}
+
+const FIRST_SLAB_BYTES = 4096;
+const LARGEST_SLAB_BYTES = 65_536;
+/** Less room than this at the end of a slab is not worth a read. */
+const LEAST_ROOM_BYTES = 512;
+
+/**
+ * Cuts a byte stream into frames without copying those that lie within one slab.
+ *
+ * The reader fills `reserve()` and reports how much with `commit()`; `next()` hands out views. Each byte of a slab is
+ * filled once, so a view stays valid for as long as it is held; holding one keeps its slab (64 KiB at most for small
+ * frames). Memory grows with what has arrived, not with what a header announces: at most twice that, plus one slab.
+ */
+export class FrameDecoder {
+  #slab: Uint8Array = new Uint8Array(0);
+  #slabBytes = FIRST_SLAB_BYTES;
+  #start = 0;
+  #end = 0;
+
+  /** Bytes that arrived and belong to no frame handed out yet. */
+  get bufferedBytes(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Room to fill, never empty; valid until the next call of any method. */
+  reserve(): Uint8Array {
+    const have = this.#end - this.#start;
+    const need = have >= FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES + this.#announced() - have : 1;
+    const room = this.#slab.length - this.#end;
+    if (room < LEAST_ROOM_BYTES ? room < need || need <= 1 : have > 0 && room < need)
+      this.#renew(have, have + need);
+    return this.#slab.subarray(this.#end);
+  }
+
+  /** The first `length` bytes of the reserved room were filled. */
+  commit(length: number): void {
+    this.#end += length;
+  }
+
+  /**
+   * The next whole frame: a view, owned by the caller. Undefined when more bytes are needed.
+   *
+   * @throws TransportError `too-large` when a header announces more than `maxFrameBytes`.
+   */
+  next(maxFrameBytes: number): Uint8Array | undefined {
+    const have = this.#end - this.#start;
+    if (have < FRAME_HEADER_BYTES) return undefined;
+    const length = this.#announced();
+    if (length > maxFrameBytes) {
+      throw new TransportError(
+        'too-large',
+        `a frame of ${length} bytes was announced, ${maxFrameBytes} are allowed`,
+      );
+    }
+    if (have < FRAME_HEADER_BYTES + length) return undefined;
+    const from = this.#start + FRAME_HEADER_BYTES;
+    this.#start = from + length;
+    return this.#slab.subarray(from, this.#start);
+  }
+
+  #announced(): number {
+    const slab = this.#slab;
+    const at = this.#start;
+    const [a = 0, b = 0, c = 0, d = 0] = [slab[at], slab[at + 1], slab[at + 2], slab[at + 3]];
+    return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  }
+
+  #renew(have: number, wanted: number): void {
+    const bytes = Math.max(this.#slabBytes, Math.min(wanted, 2 * have + LARGEST_SLAB_BYTES));
+    this.#slabBytes = Math.min(4 * this.#slabBytes, LARGEST_SLAB_BYTES);
+    const slab = new Uint8Array(bytes);
+    slab.set(this.#slab.subarray(this.#start, this.#end));
+    this.#slab = slab;
+    this.#start = 0;
+    this.#end = have;
+  }
+}
