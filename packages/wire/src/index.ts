@@ -17,6 +17,7 @@ export {
   variants,
   vec,
 } from './codec/composites.ts';
+export { f32, f64, i8, i16, i32, i64 } from './codec/numbers.ts';
 export { bool, bytes, fixedBytes, id, safeU64, str, u8, u16, u32, u64, unit } from './codec/primitives.ts';
 export { Reader } from './codec/reader.ts';
 export { type Codec, type Infer, type Schema, schema, type Writer } from './codec/schema.ts';
@@ -35,8 +36,18 @@ export {
   parseId,
   UniqueId,
 } from './ids.ts';
-export { BondMessage, MAX_CONTROL_FRAME_BYTES } from './messages/bond.ts';
+export { BondMessage, MAX_CONTROL_FRAME_BYTES, MAX_CONTROL_RAFT_BYTES } from './messages/bond.ts';
 export { ConsensusConfig, consensusDigest, QuorumConfig } from './messages/consensus-config.ts';
+export {
+  AnnounceMessage,
+  CatalogDigestEntry,
+  MAX_ANNOUNCE_FRAME_BYTES,
+  MAX_CATALOG_SIZE,
+  MAX_SYNC_ENTRIES_BYTES,
+  MAX_SYNC_FRAME_BYTES,
+  MAX_SYNC_START_BYTES,
+  SyncMessage,
+} from './messages/discovery.ts';
 export { HandshakeEnd, HandshakeStart, MAX_HANDSHAKE_BONDS_BYTES } from './messages/handshake.ts';
 export {
   comparePeerEntryVersions,

@@ -1,4 +1,5 @@
 import { WireError } from '../error.ts';
+import { invalid } from './numbers.ts';
 import { writeVarint } from './primitives.ts';
 import type { Reader } from './reader.ts';
 import { type Infer, type Schema, schema, type Writer } from './schema.ts';
@@ -22,6 +23,7 @@ function structInit<F extends Fields>(fields: F) {
   return {
     minBytes: sum(codecs),
     write(writer: Writer, value: InferFields<F>) {
+      assertObject(value);
       let i = 0;
       try {
         for (; i < codecs.length; i += 1)
@@ -51,6 +53,8 @@ export function tuple<const S extends readonly AnySchema[]>(
   return schema<T>({
     minBytes: sum(items),
     write(writer, value) {
+      if (!Array.isArray(value) || value.length !== items.length)
+        throw invalid(`an array of ${items.length}`, value);
       for (const [i, item] of items.entries()) {
         within(`[${i}]`, () => item.write(writer, (value as readonly unknown[])[i]));
       }
@@ -82,8 +86,7 @@ export function vec<T>(item: Schema<T>, options: { max?: number } = {}): Schema<
   return schema<T[]>({
     minBytes: 1,
     write(writer, values) {
-      if (!Array.isArray(values))
-        throw new WireError('invalid-value', 0, `expected an array, got ${typeof values}`);
+      if (!Array.isArray(values)) throw invalid('an array', values);
       if (values.length > max)
         throw new WireError('limit', 0, `length ${values.length} above the limit ${max}`);
       writeVarint(writer, values.length);
@@ -107,17 +110,20 @@ export function vec<T>(item: Schema<T>, options: { max?: number } = {}): Schema<
   });
 }
 
-/** A sequence whose values rise strictly, so that equal sets have equal bytes. For ids and other strings. */
+/** A sequence whose values rise strictly, so that equal sets have equal bytes (postcard: seq of an ordered set). */
 export function orderedSet<T extends string>(item: Schema<T>, options: { max?: number } = {}): Schema<T[]> {
   const list = vec(item, options);
   return schema<T[]>({
     minBytes: list.minBytes,
-    write: (writer, values) => list.write(writer, [...new Set(values)].sort()),
+    write(writer, values) {
+      if (!Array.isArray(values)) throw invalid('an array', values);
+      list.write(writer, [...new Set(values)].sort(compareText));
+    },
     read(reader) {
       const offset = reader.offset;
       const values = list.read(reader);
       for (let i = 1; i < values.length; i += 1) {
-        if ((values[i - 1] ?? '') >= (values[i] ?? '')) {
+        if (compareText(values[i - 1] ?? '', values[i] ?? '') >= 0) {
           throw new WireError('non-canonical', offset, 'set not in strictly rising order').prepend(`[${i}]`);
         }
       }
@@ -126,7 +132,7 @@ export function orderedSet<T extends string>(item: Schema<T>, options: { max?: n
   });
 }
 
-/** A length, then that many pairs, keys rising strictly (postcard: map). */
+/** A length, then that many pairs, keys rising strictly, so that equal maps have equal bytes (postcard: map). */
 export function map<V>(
   key: Schema<string>,
   item: Schema<V>,
@@ -135,15 +141,22 @@ export function map<V>(
   const pairs = vec(tuple(key, item), options);
   return schema<Map<string, V>>({
     minBytes: 1,
-    write: (writer, value) =>
-      pairs.write(writer, [...value].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)) as never),
+    write(writer, value) {
+      if (!(value instanceof Map)) throw invalid('a map', value);
+      pairs.write(
+        writer,
+        [...value].sort(([a], [b]) => compareText(a, b)),
+      );
+    },
     read(reader) {
       const offset = reader.offset;
       const result = new Map<string, V>();
       let last: string | undefined;
-      for (const [name, value] of pairs.read(reader) as [string, V][]) {
-        if (last !== undefined && last >= name)
-          throw new WireError('non-canonical', offset, 'map keys not in strictly rising order');
+      for (const [name, value] of pairs.read(reader)) {
+        if (last !== undefined && compareText(last, name) >= 0)
+          throw new WireError('non-canonical', offset, 'map keys not in strictly rising order').prepend(
+            `[${result.size}]`,
+          );
         result.set(name, value);
         last = name;
       }
@@ -178,6 +191,7 @@ export function variants<const V extends Readonly<Record<string, VariantSpec>>>(
     {
       minBytes: 1 + Math.min(...cases.map((entry) => entry.minBytes)),
       write(writer, value) {
+        assertObject(value);
         const { type } = value as { type: string };
         const found = byType.get(type);
         if (!found) throw new WireError('invalid-value', 0, `unknown variant ${JSON.stringify(type)}`);
@@ -215,6 +229,7 @@ function variantCase(type: string, spec: VariantSpec, index: number): VariantCas
       read: (reader) => ({ type, value: spec.read(reader) }),
     };
   }
+  if (Object.hasOwn(spec, 'type')) throw new TypeError(`variant ${type}: no field can be named "type"`);
   const fields = structInit(spec);
   return {
     type,
@@ -227,6 +242,25 @@ function variantCase(type: string, spec: VariantSpec, index: number): VariantCas
 
 function isSchema(spec: AnySchema | Fields): spec is AnySchema {
   return typeof spec.decode === 'function';
+}
+
+function assertObject(value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw invalid('an object', value);
+}
+
+/** Orders texts as their UTF-8 does: as `<`, but surrogates (U+10000 and above) come after U+E000 to U+FFFF. */
+function compareText(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i += 1) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) return weight(x) - weight(y);
+  }
+  return a.length - b.length;
+}
+
+function weight(codeUnit: number): number {
+  return codeUnit >= 0xd800 && codeUnit < 0xe000 ? codeUnit + 0x10000 : codeUnit;
 }
 
 function sum(items: readonly AnySchema[]): number {

@@ -1,12 +1,16 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { WireError } from '../error.ts';
-import { type Id, isId } from '../ids.ts';
+import type { Id } from '../ids.ts';
+import { checkInteger, invalid } from './numbers.ts';
 import { type Schema, schema, type Writer } from './schema.ts';
 
 /** Longest byte string or text where a schema sets no limit of its own. */
 export const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 
 const U32_MAX = 0xffff_ffff;
+
+// Stricter than `isId`: upper-case digits would be another text for the same id, and sort elsewhere.
+const CANONICAL_ID = /^[0-9a-f]{64}$/;
 
 /** No bytes at all (postcard: unit). */
 export const unit: Schema<undefined> = schema({ minBytes: 0, write() {}, read: () => undefined });
@@ -29,7 +33,7 @@ export const bool: Schema<boolean> = schema({
 export const u8: Schema<number> = schema({
   minBytes: 1,
   write(writer, value) {
-    checkInteger(value, 0xff);
+    checkInteger(value, 0, 0xff);
     // Below 128 a varint is its byte; above, the continuation bit would change it.
     if (value < 0x80) writer.uint32(value);
     else writer.raw(Uint8Array.of(value));
@@ -100,7 +104,8 @@ export function id<I extends Id<string>>(): Schema<I> {
   return schema({
     minBytes: 32,
     write(writer, value) {
-      if (typeof value !== 'string' || !isId(value)) throw invalid('an id of 64 hex digits', value);
+      if (typeof value !== 'string' || !CANONICAL_ID.test(value))
+        throw invalid('an id of 64 lower-case hex digits', value);
       writer.raw(hexToBytes(value));
     },
     read: (reader) => bytesToHex(reader.view(32)) as I,
@@ -111,7 +116,7 @@ function unsigned(max: number): Schema<number> {
   return schema({
     minBytes: 1,
     write(writer, value) {
-      checkInteger(value, max);
+      checkInteger(value, 0, max);
       writeVarint(writer, value);
     },
     read: (reader) => reader.varint(max),
@@ -122,15 +127,4 @@ function unsigned(max: number): Schema<number> {
 export function writeVarint(writer: Writer, value: number): void {
   if (value <= U32_MAX) writer.uint32(value);
   else writer.uint64(BigInt(value));
-}
-
-function checkInteger(value: number, max: number): void {
-  if (!Number.isInteger(value) || value < 0 || value > max)
-    throw invalid(`an integer from 0 to ${max}`, value);
-}
-
-/** Names the kind of the value only: it may be a secret. */
-function invalid(expected: string, value: unknown): WireError {
-  const shown = typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value;
-  return new WireError('invalid-value', 0, `expected ${expected}, got ${shown}`);
 }

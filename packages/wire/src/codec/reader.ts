@@ -14,7 +14,11 @@ export class Reader {
   offset = 0;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+    // Not a subclass: the views that decoding hands out must not be Node's Buffers, whose `slice` does not copy.
+    this.bytes =
+      bytes.constructor === Uint8Array
+        ? bytes
+        : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get remaining(): number {
