@@ -10,7 +10,13 @@ export const DEFAULT_MAX_LENGTH = 1 << 20;
 // biome-ignore lint/suspicious/noExplicitAny: a schema is invariant in its type, so "any schema" has no other spelling
 export type AnySchema = Schema<any>;
 export type Fields = Readonly<Record<string, AnySchema>>;
-export type InferFields<F extends Fields> = { -readonly [K in keyof F]: Infer<F[K]> };
+/** The object type of a struct: fields that may be absent on the wire may be left out here. */
+export type InferFields<F extends Fields> = Simplify<
+  { -readonly [K in keyof F as undefined extends Infer<F[K]> ? never : K]: Infer<F[K]> } & {
+    -readonly [K in keyof F as undefined extends Infer<F[K]> ? K : never]?: Infer<F[K]> | undefined;
+  }
+>;
+type Simplify<T> = { [K in keyof T]: T[K] };
 
 /** Fields one after the other in the order given (postcard: struct). `name` starts the path of every error. */
 export function struct<F extends Fields>(name: string, fields: F): Schema<InferFields<F>> {
@@ -171,7 +177,7 @@ type InferVariant<Name, Spec> = Spec extends null
   : Spec extends Schema<infer T>
     ? { type: Name; value: T }
     : Spec extends Fields
-      ? { type: Name } & InferFields<Spec>
+      ? Simplify<{ type: Name } & InferFields<Spec>>
       : never;
 
 /**

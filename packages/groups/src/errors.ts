@@ -1,0 +1,45 @@
+import { RaftError } from '@mosaik/raft';
+
+export type GroupErrorCode =
+  | 'apply-failed'
+  | 'change-in-progress'
+  | 'encoding'
+  | 'no-commands'
+  | 'no-quorum'
+  | 'not-a-voter'
+  | 'offline'
+  | 'overloaded'
+  | 'terminated'
+  | 'timeout'
+  | 'too-large'
+  | 'unknown-outcome';
+
+/**
+ * Why a call on a group failed. Every code but `unknown-outcome` means that nothing was or will be committed.
+ *
+ * `offline` carries the `commands` that were not sent; `timeout` is only for waits that change nothing (`when.*`).
+ */
+export class GroupError extends Error {
+  override readonly name = 'GroupError';
+  readonly code: GroupErrorCode;
+  readonly commands: readonly unknown[] | undefined;
+
+  constructor(
+    code: GroupErrorCode,
+    message: string,
+    options: { cause?: unknown; commands?: readonly unknown[] } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.commands = options.commands;
+  }
+}
+
+/** Takes what the layers below threw for what it means to the user of a group. */
+export function toGroupError(error: unknown): unknown {
+  if (!(error instanceof RaftError)) return error;
+  return new GroupError(error.code, error.message, {
+    cause: error.cause ?? error,
+    ...(error.commands ? { commands: error.commands } : {}),
+  });
+}

@@ -1,0 +1,102 @@
+import type { StateMachine } from '@mosaik/raft';
+import {
+  bytes,
+  type Infer,
+  option,
+  type Schema,
+  safeU64,
+  str,
+  struct,
+  UniqueId,
+  variants,
+  vec,
+} from '@mosaik/wire';
+
+/** Longest key, in bytes of UTF-8. */
+export const MAX_KEY_BYTES = 1024;
+/** Most entries that one `List` answers with. */
+export const MAX_LIST_LENGTH = 1000;
+
+const key = str({ max: MAX_KEY_BYTES });
+
+export const KeyValueCommand = variants('KeyValueCommand', {
+  /** Sets the key. With `expected`: only if its entry was written at that index, 0 meaning that it is absent. */
+  Put: { key, value: bytes(), expected: option(safeU64) },
+  /** Removes the key, under the same condition. */
+  Delete: { key, expected: option(safeU64) },
+});
+export type KeyValueCommand = Infer<typeof KeyValueCommand>;
+
+/** What a command did. `index` is where the key was last written before it, 0 when it was absent. */
+export const KeyValueOutput = variants('KeyValueOutput', {
+  Done: { index: safeU64 },
+  /** The condition did not hold; nothing changed. */
+  Conflict: { index: safeU64 },
+});
+export type KeyValueOutput = Infer<typeof KeyValueOutput>;
+
+export const KeyValueQuery = variants('KeyValueQuery', {
+  Get: { key },
+  /** Entries whose keys start with `prefix` and come after `after`, in key order. */
+  List: { prefix: key, after: option(key), limit: safeU64 },
+  /** A digest of the whole state: equal on members that hold the same. */
+  Digest: null,
+});
+export type KeyValueQuery = Infer<typeof KeyValueQuery>;
+
+const Entry = struct('KeyValueEntry', { key, value: bytes(), index: safeU64 });
+/** One key, its value, and the index of the log entry that wrote it. */
+export type KeyValueEntry = Infer<typeof Entry>;
+
+export const KeyValueResult = variants('KeyValueResult', {
+  Entry: option(Entry),
+  Entries: vec(Entry, { max: MAX_LIST_LENGTH }),
+  Digest: { digest: str({ max: 64 }), size: safeU64 },
+});
+export type KeyValueResult = Infer<typeof KeyValueResult>;
+
+export type KeyValueMachine = StateMachine<KeyValueCommand, KeyValueQuery, KeyValueResult, KeyValueOutput>;
+
+const Snapshot: Schema<KeyValueEntry[]> = vec(Entry, { max: 0xffff_ffff });
+
+/** A replicated map from text to bytes, with compare-and-set on the index that last wrote a key. */
+export function keyValue(): KeyValueMachine {
+  const entries = new Map<string, KeyValueEntry>();
+  const sorted = () => [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return {
+    signature: UniqueId.from('mosaik/state-machine/key-value/1'),
+    command: KeyValueCommand,
+    query: KeyValueQuery,
+    result: KeyValueResult,
+    output: KeyValueOutput,
+    apply(command, { index }) {
+      const before = entries.get(command.key)?.index ?? 0;
+      if (command.expected !== undefined && command.expected !== before)
+        return { type: 'Conflict', index: before };
+      if (command.type === 'Delete') entries.delete(command.key);
+      // The command's bytes are a view into a received frame: keeping it would keep the whole frame.
+      else entries.set(command.key, { key: command.key, value: command.value.slice(), index });
+      return { type: 'Done', index: before };
+    },
+    query(query) {
+      switch (query.type) {
+        case 'Get':
+          return { type: 'Entry', value: entries.get(query.key) };
+        case 'List': {
+          const { prefix, after = '' } = query;
+          const found = sorted().filter((entry) => entry.key.startsWith(prefix) && entry.key > after);
+          return { type: 'Entries', value: found.slice(0, Math.min(query.limit, MAX_LIST_LENGTH)) };
+        }
+        case 'Digest':
+          return { type: 'Digest', digest: UniqueId.from(Snapshot.encode(sorted())), size: entries.size };
+      }
+    },
+    snapshot: () => Snapshot.encode(sorted()),
+    restore(bytes) {
+      entries.clear();
+      for (const entry of Snapshot.decode(bytes))
+        entries.set(entry.key, { ...entry, value: entry.value.slice() });
+    },
+    reset: () => entries.clear(),
+  };
+}
