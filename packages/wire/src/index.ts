@@ -58,3 +58,16 @@ export {
   SignedPeerEntry,
   Ticket,
 } from './messages/peer-entry.ts';
+export {
+  type CommandEntry,
+  LogEntry,
+  MAX_RAFT_RUNS,
+  MAX_RAFT_SIDES,
+  type OpeningEntry,
+  type RaftBody,
+  RaftEpoch,
+  RaftMember,
+  RaftMessage,
+  RaftRun,
+  type ViewEntry,
+} from './messages/raft.ts';

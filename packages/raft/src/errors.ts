@@ -1,0 +1,31 @@
+/** Why a call on a group's log failed. Every code but `unknown-outcome` means: nothing was, or will be, committed. */
+export type RaftErrorCode =
+  /** No leader is known, or the one asked refused: nothing was appended. */
+  | 'offline'
+  /** Sent or appended, then no answer: it may still commit. */
+  | 'unknown-outcome'
+  | 'no-commands'
+  /** Above `maxCommandBytes` of the consensus configuration. */
+  | 'too-large'
+  /** A bounded queue is full: try again later. */
+  | 'overloaded'
+  /** The leader cannot reach a majority of the set in force. */
+  | 'no-quorum'
+  /** The member stopped: closed, diverged or failed. */
+  | 'terminated'
+  /** A codec of the state machine refused a value. */
+  | 'encoding'
+  /** The state machine threw: the member stopped. */
+  | 'apply-failed'
+  | 'change-in-progress'
+  | 'not-a-voter';
+
+export class RaftError extends Error {
+  override readonly name = 'RaftError';
+  readonly code: RaftErrorCode;
+
+  constructor(code: RaftErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}

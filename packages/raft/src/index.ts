@@ -1,0 +1,15 @@
+/**
+ * `@mosaik/raft`: one replicated log for the members of a group.
+ *
+ * `RaftNode` is a member; it is told of bonds and messages and sends through a port. The protocol itself is a pure core
+ * (`src/core`): no clock, randomness or I/O of its own.
+ */
+export type { Lane, RaftComponents } from './components.ts';
+export { type ConsensusOptions, consensus } from './consensus.ts';
+export { RaftError, type RaftErrorCode } from './errors.ts';
+export { type CallOptions, type QueryOptions, RaftNode, type RaftNodeInit } from './node.ts';
+export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';
+export type { ApplyContext, StateMachine } from './state-machine.ts';
+export type { RaftStatus, Role } from './status.ts';
+export type { HardState, LogStorage, LogWrite, StoredLog, StoredRun } from './storage/log-storage.ts';
+export { memoryLogStorage } from './storage/memory.ts';

@@ -1,0 +1,37 @@
+import type { Codec, GroupId, NetworkId, UniqueId } from '@mosaik/wire';
+
+/** What `apply` may know beside the command: the same on every member. */
+export interface ApplyContext {
+  /** Position of the command in the log, from 1. */
+  readonly index: number;
+  /** Term of the leader that appended it. */
+  readonly term: number;
+  readonly groupId: GroupId;
+  readonly networkId: NetworkId;
+}
+
+/**
+ * What a group replicates: commands are applied in log order on every member, queries read what was applied.
+ *
+ * `apply` must be deterministic: it sees nothing that differs between members, and must not throw (a throw stops the
+ * member, because every other member would throw at the same command). Byte fields of decoded commands are views into
+ * the log: read, copy, never change them.
+ */
+export interface StateMachine<C, Q, R, O = void> {
+  /** Part of the group's identity: members with another signature are another group. */
+  readonly signature: UniqueId;
+  readonly command: Codec<C>;
+  readonly query: Codec<Q>;
+  readonly result: Codec<R>;
+  readonly output?: Codec<O> | undefined;
+  apply(command: C, ctx: ApplyContext): O;
+  /** Instead of `apply`, for many at once; must give what `apply` in a loop would. */
+  applyBatch?(commands: readonly C[], ctxs: readonly ApplyContext[]): O[];
+  query(query: Q): R;
+  /** Reserved for state transfer; log replay is used where it is absent. */
+  stateSync?(): unknown;
+  snapshot?(): Uint8Array;
+  restore?(bytes: Uint8Array): void;
+  /** Back to the state before the first command. */
+  reset?(): void;
+}

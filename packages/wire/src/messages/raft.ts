@@ -1,0 +1,202 @@
+import { option, struct, variants, vec } from '../codec/composites.ts';
+import { bool, bytes, id, safeU64, u32, u64 } from '../codec/primitives.ts';
+import type { Reader } from '../codec/reader.ts';
+import { type Infer, type Schema, schema, type Writer } from '../codec/schema.ts';
+import { WireError } from '../error.ts';
+import type { PeerId } from '../ids.ts';
+
+/** Most members of a set, and most peers that a message lists. */
+const MAX_MEMBERS = 64;
+/** Most runs of a log that one message describes, newest kept. */
+export const MAX_RAFT_RUNS = 128;
+/** Most forced epochs that a status names, newest kept. */
+export const MAX_RAFT_SIDES = 16;
+/** Most bytes of one command on the wire; the consensus configuration sets the group's own, lower limit. */
+const MAX_COMMAND_BYTES = 8 << 20;
+const MAX_ENTRIES = 1 << 16;
+
+/** One leadership: the identity of every entry is (epoch, index). `nonce` is random, drawn per election. */
+export const RaftEpoch = struct('RaftEpoch', { term: safeU64, leader: id<PeerId>(), nonce: u64 });
+export type RaftEpoch = Infer<typeof RaftEpoch>;
+
+/** Who counts is a peer with what its log store remembers. */
+export const RaftMember = struct('RaftMember', { peer: id<PeerId>(), incarnation: u64 });
+export type RaftMember = Infer<typeof RaftMember>;
+
+const members = vec(RaftMember, { max: MAX_MEMBERS });
+
+/** Where an epoch starts in a log. */
+export const RaftRun = struct('RaftRun', { epoch: RaftEpoch, first: safeU64 });
+export type RaftRun = Infer<typeof RaftRun>;
+
+const runs = vec(RaftRun, { max: MAX_RAFT_RUNS });
+
+/** The first entry of an epoch, with the set in force; state machines never see it. */
+export interface OpeningEntry {
+  type: 'Opening';
+  /** Founded without a majority of the set before it. */
+  forced: boolean;
+  members: RaftMember[];
+}
+
+/** A change of the set by one member; state machines never see it. */
+export interface ViewEntry {
+  type: 'View';
+  members: RaftMember[];
+}
+
+/** A command for the state machine. `more`: the next entry belongs to the same run, which is never torn apart. */
+export interface CommandEntry {
+  type: 'Command' | 'CommandMore';
+  value: Uint8Array;
+}
+
+export type LogEntry = OpeningEntry | ViewEntry | CommandEntry;
+
+const commandBytes = bytes({ max: MAX_COMMAND_BYTES });
+
+/**
+ * postcard: enum { Opening { forced, members }, View { members }, Command(bytes), CommandMore(bytes) }.
+ *
+ * Written by hand because a log is made of these: no closure per entry.
+ */
+export const LogEntry: Schema<LogEntry> = schema<LogEntry>(
+  {
+    minBytes: 2,
+    write(writer: Writer, entry: LogEntry) {
+      switch (entry.type) {
+        case 'Opening':
+          writer.uint32(0);
+          writer.bool(entry.forced);
+          members.write(writer, entry.members);
+          return;
+        case 'View':
+          writer.uint32(1);
+          members.write(writer, entry.members);
+          return;
+        case 'Command':
+          writer.uint32(2);
+          commandBytes.write(writer, entry.value);
+          return;
+        case 'CommandMore':
+          writer.uint32(3);
+          commandBytes.write(writer, entry.value);
+          return;
+      }
+    },
+    read(reader: Reader): LogEntry {
+      const offset = reader.offset;
+      const kind = reader.varint(0xffff_ffff);
+      switch (kind) {
+        case 0:
+          return { type: 'Opening', forced: bool.read(reader), members: members.read(reader) };
+        case 1:
+          return { type: 'View', members: members.read(reader) };
+        case 2:
+          return { type: 'Command', value: commandBytes.read(reader) };
+        case 3:
+          return { type: 'CommandMore', value: commandBytes.read(reader) };
+        default:
+          throw new WireError('unknown-variant', offset, `unknown variant ${kind}`);
+      }
+    },
+  },
+  'LogEntry',
+);
+
+/** Entries of one epoch, contiguous. */
+const EntryRun = struct('EntryRun', { epoch: RaftEpoch, entries: vec(LogEntry, { max: MAX_ENTRIES }) });
+
+/** An entry's identity. */
+const Position = struct('Position', { epoch: RaftEpoch, index: safeU64 });
+
+const Verdict = variants('Verdict', {
+  Granted: null,
+  Denied: null,
+  Abstained: null,
+  /** Denied because the answering member's log is ahead (Raft §5.4.1). */
+  Ahead: null,
+  /** A forced epoch denied because the answering member reaches a majority of its set. */
+  Reachable: null,
+});
+
+const Refusal = variants('Refusal', { Offline: null, NoQuorum: null, Overloaded: null, TooLarge: null });
+
+/** What raft members say to each other. `incarnation` is the sender's. Variants are only ever appended. */
+export const RaftMessage = struct('RaftMessage', {
+  incarnation: u64,
+  body: variants('RaftBody', {
+    /** Where the sender stands: at bond formation, on change, and now and then. */
+    Status: {
+      term: safeU64,
+      /** Forced epochs of the sender's log, newest first: the first names its side. */
+      sides: vec(RaftEpoch, { max: MAX_RAFT_SIDES }),
+      /** The epoch that it follows or leads. */
+      epoch: option(RaftEpoch),
+      last: option(Position),
+      committed: safeU64,
+      /** The set in its log, and who was in it before (last incarnation known). */
+      view: members,
+      former: members,
+      /** Its log holds a command. */
+      settled: bool,
+      joining: bool,
+      observer: bool,
+      /** It does not take part any more. */
+      stopped: bool,
+      /** A leader's run table (newest part), when it speaks to another side. */
+      runs,
+    },
+    VoteRequest: {
+      /** The epoch to be: its leader is the candidate. */
+      epoch: RaftEpoch,
+      /** Asks only whether it could win: binds nobody. */
+      pre: bool,
+      side: option(RaftEpoch),
+      lastTerm: safeU64,
+      lastIndex: safeU64,
+      /** A forced epoch: everyone whose answer it needs. */
+      founders: option(members),
+      /** The epoch whose leader asked for this campaign. */
+      transfer: option(RaftEpoch),
+    },
+    VoteResponse: { epoch: RaftEpoch, pre: bool, term: safeU64, verdict: Verdict },
+    Append: {
+      epoch: RaftEpoch,
+      side: option(RaftEpoch),
+      /** The entry before the first one sent; none for index 0. */
+      prev: option(Position),
+      entries: vec(EntryRun, { max: MAX_RAFT_RUNS }),
+      commit: safeU64,
+      /** Read round that the answer confirms. */
+      round: safeU64,
+    },
+    Appended: {
+      epoch: RaftEpoch,
+      /** Higher than the epoch's when its leader is deposed. */
+      term: safeU64,
+      /** The contiguous durable prefix that agrees with the leader's log. */
+      match: safeU64,
+      round: safeU64,
+      /** Present when the predecessor did not match: the answering member's runs, newest part, and its last index. */
+      reject: option(struct('Reject', { last: safeU64, runs })),
+    },
+    /** Commands for the leader; the proposals number from `first`. */
+    Forward: {
+      first: u32,
+      proposals: vec(vec(commandBytes, { max: MAX_ENTRIES }), { max: MAX_ENTRIES }),
+    },
+    /** The proposals from `first` on were appended one after the other from `index`. */
+    Forwarded: { first: u32, count: u32, epoch: RaftEpoch, index: safeU64 },
+    /** The proposals from `first` on were not appended. */
+    Refused: { first: u32, count: u32, reason: Refusal },
+    ReadRequest: { read: u32 },
+    /** Reads numbered up to `read` may be answered once this index is applied. */
+    ReadGranted: { read: u32, index: safeU64 },
+    ReadRefused: { read: u32, reason: Refusal },
+    /** The leader of `epoch` leaves: campaign now. */
+    TimeoutNow: { epoch: RaftEpoch },
+  }),
+});
+export type RaftMessage = Infer<typeof RaftMessage>;
+export type RaftBody = RaftMessage['body'];
