@@ -1,0 +1,2 @@
+/** `@mosaik/bonds/testing`: what tests of this layer, and of layers above it, share. */
+export {};
