@@ -1,0 +1,372 @@
+import {
+  type CatalogDigestEntry,
+  comparePeerEntryVersions,
+  type GroupId,
+  type PeerEntry,
+  type PeerId,
+  type SignedPeerEntry,
+  type Ticket,
+  UniqueId,
+} from '@mosaik/wire';
+import { type Watch, WatchCell } from '@mosaik/wire/runtime';
+import { parseBootstrap } from './bootstrap.ts';
+import { Catalog } from './core/catalog.ts';
+import { createLocalEntry, type LocalContent, LocalVersion, sameContent } from './core/entry.ts';
+import { Driver } from './driver.ts';
+import { DiscoveryError } from './errors.ts';
+import { type DiscoveryInit, type ResolvedInit, resolveInit } from './options.ts';
+import { PeerBookKeeper } from './peer-book-keeper.ts';
+import { signEntry, verifyEntry } from './signed-entry.ts';
+
+/** `peer:updated` tells of changed content: a peer that merely signed anew, as all do every period, is no event. */
+export type DiscoveryEvent = 'peer:discovered' | 'peer:updated' | 'peer:departed';
+
+const LIMITS = { addresses: 8, tags: 32, groups: 64, tickets: 8 } as const;
+/** Two processes with one identity would otherwise outbid each other as fast as the network carries it. */
+const CONFLICT_PERIOD_MS = 1_000;
+
+/** Finds the peers of a network and keeps their signed entries up to date. */
+export class Discovery {
+  readonly #options: ResolvedInit;
+  readonly #catalog: Catalog;
+  readonly #driver: Driver;
+  readonly #book: PeerBookKeeper;
+  readonly #version: LocalVersion;
+  readonly #local: WatchCell<SignedPeerEntry>;
+  readonly #subscribers = new Set<(entry: SignedPeerEntry) => void>();
+  readonly #listeners = new Map<DiscoveryEvent, Set<(entry: PeerEntry) => void>>();
+  #content: LocalContent;
+  #conflictAtMs = Number.NEGATIVE_INFINITY;
+  #conflictPending = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: ResolvedInit, known: readonly SignedPeerEntry[]) {
+    const { endpoint, networkId, clock } = options;
+    this.#options = options;
+    this.#content = {
+      addresses: endpoint.addresses.slice(0, LIMITS.addresses),
+      tags: options.tags,
+      groups: [],
+      tickets: [],
+    };
+    assertContent(this.#content);
+    const own = known.find(({ entry }) => entry.peerId === endpoint.id);
+    this.#version = new LocalVersion(clock.wallMs(), own?.entry.version);
+    this.#local = new WatchCell(this.#sign(this.#content));
+    this.#catalog = new Catalog({
+      localId: endpoint.id,
+      networkId,
+      verify: verifyEntry,
+      maxSize: options.maxCatalogSize,
+      purgeAfterMs: options.purgeAfterMs,
+      maxTimeDriftMs: options.maxTimeDriftMs,
+    });
+    this.#driver = new Driver({
+      options,
+      catalog: this.#catalog,
+      local: () => this.#local.value,
+      ingest: (entry, from, link) => this.#ingest(entry, entry.entry.peerId === from, link) !== 'hostile',
+      refresh: () => this.#refresh(),
+      purge: () => this.#purge(),
+    });
+    this.#book = new PeerBookKeeper(options, () => [this.#local.value, ...this.#driver.remembered()]);
+  }
+
+  /**
+   * Reads the peer book, then starts to accept, to dial and to announce. Resolves without waiting for any peer.
+   *
+   * @throws TypeError or RangeError for a malformed option, naming it and its value.
+   */
+  static async start(init: DiscoveryInit): Promise<Discovery> {
+    const options = resolveInit(init);
+    const known = await loadBook(options);
+    const discovery = new Discovery(options, known);
+    discovery.#driver.start(options.bootstrap, known);
+    discovery.#book.touch();
+    return discovery;
+  }
+
+  /** The own entry. It is signed anew on every change and every announce period. */
+  get local(): Watch<SignedPeerEntry> {
+    return this.#local;
+  }
+
+  /** The newest entry of another peer; also of one that departed, until it is purged. */
+  entry(peer: PeerId): SignedPeerEntry | undefined {
+    return this.#catalog.entry(peer);
+  }
+
+  /** The newest entries of all other peers that have not departed. */
+  *entries(): Iterable<SignedPeerEntry> {
+    for (const entry of this.#catalog.entries()) if (!entry.entry.departed) yield entry;
+  }
+
+  /**
+   * Offers an entry, from wherever. True when it was accepted; false when it was refused or is not newer than what is
+   * known. Never throws on a peer's bytes. `fromSubject`: it came from its own subject over an authenticated channel,
+   * so its clock is taken as it is, and the peer is remembered.
+   */
+  feed(entry: SignedPeerEntry, options: { fromSubject?: boolean | undefined } = {}): boolean {
+    return this.#ingest(entry, options.fromSubject ?? false, undefined) === 'accepted';
+  }
+
+  /** Calls `listener` with every newly accepted version, departures too, until the returned function is called. */
+  subscribe(listener: (entry: SignedPeerEntry) => void): () => void {
+    this.#subscribers.add(listener);
+    return () => this.#subscribers.delete(listener);
+  }
+
+  /** Calls `listener` on an event until the returned function is called. A purged peer departs too. */
+  on(event: DiscoveryEvent, listener: (entry: PeerEntry) => void): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
+  /**
+   * Exchanges catalogs with the peer at `address` (`"host:port"` or `"<peerId>@host:port"`), both ways.
+   *
+   * @throws DiscoveryError `different-network`, `timeout`, `unreachable`, `refused`, `protocol`, `closed`; TypeError
+   * for a malformed address; the signal's reason when aborted, after which entries may have been exchanged.
+   */
+  async syncWith(
+    address: string,
+    options: { expect?: PeerId | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    const parsed = parseBootstrap(address);
+    if (this.#closing) throw new DiscoveryError('closed', 'discovery is closed');
+    await this.#driver.sync([parsed.address], {
+      expect: options.expect ?? parsed.peerId,
+      signal: options.signal,
+    });
+  }
+
+  /** Names a group in the own entry. At most 64. @throws RangeError above that. Like all changes below: nothing after `close`. */
+  addGroup(id: GroupId): void {
+    this.#change({ groups: [...new Set([...this.#content.groups, id])] });
+  }
+
+  removeGroup(id: GroupId): void {
+    this.#change({ groups: this.#content.groups.filter((group) => group !== id) });
+  }
+
+  /** Names, or ids of 64 hex digits. At most 32. @throws RangeError above that. */
+  addTags(tags: readonly (UniqueId | string)[]): void {
+    const ids = tags.map((tag) => UniqueId.from(tag));
+    this.#change({ tags: [...new Set([...this.#content.tags, ...ids])] });
+  }
+
+  removeTags(tags: readonly (UniqueId | string)[]): void {
+    const gone = new Set(tags.map((tag) => UniqueId.from(tag)));
+    this.#change({ tags: this.#content.tags.filter((tag) => !gone.has(tag)) });
+  }
+
+  /** Presents a ticket. At most 8 of 4 KiB, and 16 KiB for the whole entry. @throws RangeError above that. */
+  addTicket(ticket: Ticket): void {
+    if (ticket.data.length > 4096) {
+      throw new RangeError(`a ticket has at most 4096 bytes, got ${ticket.data.length}`);
+    }
+    const copy = { ticketClass: ticket.ticketClass, data: Uint8Array.from(ticket.data) };
+    this.#change({ tickets: [...this.#content.tickets, copy] });
+  }
+
+  /** Withdraws every ticket of a class. */
+  removeTickets(ticketClass: UniqueId): void {
+    this.#change({ tickets: this.#content.tickets.filter((ticket) => ticket.ticketClass !== ticketClass) });
+  }
+
+  /** Replaces the addresses that others are told, `"host:port"`. At most 8. @throws RangeError above that, TypeError. */
+  setAddresses(addresses: readonly string[]): void {
+    this.#change({ addresses: addresses.map((address) => parseBootstrap(address).address) });
+  }
+
+  /** Tells the neighbours that this peer leaves, saves the peer book, ends all connections. Bounded; idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const { clock, closeTimeoutMs } = this.#options;
+    const departure = this.#sign(this.#content, true);
+    this.#local.set(departure);
+    const timeout = new Promise<void>((resolve) => {
+      clock.schedule(closeTimeoutMs, resolve);
+    });
+    await Promise.race([timeout, Promise.all([this.#driver.close(departure), this.#book.close()])]);
+    this.#subscribers.clear();
+    this.#listeners.clear();
+    this.#local.close(new DiscoveryError('closed', 'discovery is closed'));
+  }
+
+  #change(change: Partial<LocalContent>): void {
+    if (this.#closing) return;
+    const content = { ...this.#content, ...change };
+    assertContent(content);
+    const signed = this.#sign(content);
+    this.#content = content;
+    this.#announce(signed);
+  }
+
+  #refresh(): void {
+    if (!this.#closing) this.#announce(this.#sign(this.#content));
+  }
+
+  #announce(signed: SignedPeerEntry): void {
+    this.#local.set(signed);
+    this.#driver.gossip({ type: 'announce', entry: signed });
+  }
+
+  #sign(content: LocalContent, departed = false): SignedPeerEntry {
+    const { secretKey, networkId, clock } = this.#options;
+    const version = this.#version.next(clock.wallMs());
+    return signEntry(
+      createLocalEntry({ peerId: secretKey.id, networkId, departed }, content, version),
+      secretKey,
+    );
+  }
+
+  #ingest(
+    signed: SignedPeerEntry,
+    fromSubject: boolean,
+    link: number | undefined,
+  ): 'accepted' | 'refused' | 'hostile' {
+    const { clock, logger } = this.#options;
+    const [nowMs, wallMs] = [clock.nowMs(), clock.wallMs()];
+    const verdict = this.#catalog.insert(signed, { nowMs, wallMs, fromSubject });
+    switch (verdict.type) {
+      case 'accepted':
+        this.#handleAccepted(verdict.entry, verdict.previous, fromSubject, link);
+        return 'accepted';
+      case 'own':
+        return this.#handleOwn(signed);
+      case 'invalid':
+      case 'different-network':
+        logger.warn({ peer: signed.entry.peerId, verdict: verdict.type }, 'refused an entry');
+        return 'hostile';
+      case 'drift':
+        logger.debug(
+          { peer: signed.entry.peerId, offsetMs: signed.entry.version.updateMs - wallMs },
+          'refused an entry from the future',
+        );
+        return 'refused';
+      case 'full':
+      case 'stale':
+        return 'refused';
+    }
+  }
+
+  #handleAccepted(
+    signed: SignedPeerEntry,
+    previous: SignedPeerEntry | undefined,
+    fromSubject: boolean,
+    link: number | undefined,
+  ): void {
+    const { entry } = signed;
+    const { clock, logger, maxTimeDriftMs } = this.#options;
+    const offsetMs = entry.version.updateMs - clock.wallMs();
+    if (
+      fromSubject &&
+      offsetMs > maxTimeDriftMs &&
+      previous?.entry.version.startMs !== entry.version.startMs
+    ) {
+      logger.warn(
+        { peer: entry.peerId, offsetMs },
+        'the clock of this peer is ahead; others may not hear of it',
+      );
+    }
+    if (this.#catalog.isContacted(entry.peerId)) {
+      this.#driver.contacts({ type: 'remember', entry: signed });
+      if (!previous || !sameContent(previous.entry, entry)) this.#book.touch();
+    }
+    this.#driver.gossip({ type: 'accepted', entry: signed, link });
+    for (const listener of [...this.#subscribers]) this.#call(listener, signed);
+    this.#emitChange(entry, previous?.entry);
+    this.#gaugeSize();
+  }
+
+  #emitChange(entry: PeerEntry, previous: PeerEntry | undefined): void {
+    const wasThere = previous !== undefined && !previous.departed;
+    if (entry.departed) {
+      if (wasThere) this.#emit('peer:departed', entry);
+    } else if (!wasThere) this.#emit('peer:discovered', entry);
+    else if (!sameContent(previous, entry)) this.#emit('peer:updated', entry);
+  }
+
+  /** Somebody holds an entry of this identity: from an earlier run whose clock was ahead, or from a twin. */
+  #handleOwn(signed: SignedPeerEntry): 'refused' | 'hostile' {
+    const held: CatalogDigestEntry = this.#local.value.entry;
+    if (comparePeerEntryVersions(signed.entry.version, held.version) <= 0) return 'refused';
+    if (!verifyEntry(signed)) return 'hostile';
+    if (this.#closing) return 'refused';
+    const { clock, logger } = this.#options;
+    this.#version.observe(signed.entry.version);
+    const waitMs = this.#conflictAtMs + CONFLICT_PERIOD_MS - clock.nowMs();
+    logger.warn(
+      { version: signed.entry.version },
+      'met the own identity at a higher version: signing above it',
+    );
+    if (this.#conflictPending) return 'refused';
+    const resign = () => {
+      this.#conflictPending = false;
+      this.#conflictAtMs = clock.nowMs();
+      this.#refresh();
+      this.#book.touch();
+    };
+    if (waitMs <= 0) resign();
+    else {
+      this.#conflictPending = true;
+      clock.schedule(waitMs, resign);
+    }
+    return 'refused';
+  }
+
+  #purge(): void {
+    for (const { entry } of this.#catalog.purge(this.#options.clock.nowMs())) {
+      if (!entry.departed) this.#emit('peer:departed', entry);
+    }
+    this.#gaugeSize();
+  }
+
+  #gaugeSize(): void {
+    const { metrics, networkId } = this.#options;
+    metrics.gauge('mosaik.discovery.catalog.size', this.#catalog.size, { network: networkId });
+  }
+
+  #emit(event: DiscoveryEvent, entry: PeerEntry): void {
+    const { metrics, networkId } = this.#options;
+    metrics.count(`mosaik.discovery.peers.${event.slice('peer:'.length)}`, { network: networkId });
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) this.#call(listener, entry);
+  }
+
+  /** A listener's error is the listener's. */
+  #call<T>(listener: (value: T) => void, value: T): void {
+    try {
+      listener(value);
+    } catch (error) {
+      this.#options.logger.error({ error }, 'a listener of discovery threw');
+    }
+  }
+}
+
+async function loadBook({ peerBook, networkId, logger }: ResolvedInit): Promise<SignedPeerEntry[]> {
+  try {
+    const entries = (await peerBook?.load()) ?? [];
+    return entries.filter((entry) => entry.entry.networkId === networkId && verifyEntry(entry));
+  } catch (error) {
+    logger.warn({ error: (error as Error).message }, 'the peer book is unreadable: starting without');
+    return [];
+  }
+}
+
+function assertContent(content: LocalContent): void {
+  for (const [name, max] of Object.entries(LIMITS) as [keyof LocalContent, number][]) {
+    if (content[name].length > max) {
+      throw new RangeError(`an entry has at most ${max} ${name}, got ${content[name].length}`);
+    }
+  }
+}
