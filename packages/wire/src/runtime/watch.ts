@@ -33,7 +33,10 @@ export class WatchCell<T> implements Watch<T> {
   set(value: T): void {
     if (this.#closed || Object.is(value, this.#value)) return;
     this.#value = value;
-    for (const listener of [...this.#listeners]) listener(value);
+    for (const listener of [...this.#listeners]) {
+      // One that another listener just took away is no longer told.
+      if (this.#listeners.has(listener)) listener(value);
+    }
   }
 
   /** Keeps the value; every pending and later `changed` rejects with `reason`. */

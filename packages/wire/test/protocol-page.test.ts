@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import * as wire from '@mosaik/wire';
+import { Alpn, BondMessage, CloseCode, describeCloseCode } from '@mosaik/wire';
+import { describe, expect, test } from 'vitest';
+import { refusal } from './refusal.ts';
+import { sampleBondMessages, sampleEnd, sampleStart } from './samples.ts';
+
+const page = readFileSync(new URL('../PROTOCOL.md', import.meta.url), 'utf8');
+
+/** The cells of the table under the row that starts with `header`. */
+function table(header: string): string[][] {
+  const lines = page.split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`| ${header} `));
+  if (start < 0) throw new Error(`no table "${header}"`);
+  const rows: string[][] = [];
+  for (const line of lines.slice(start + 2)) {
+    if (!line.startsWith('|')) break;
+    rows.push(
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  }
+  return rows;
+}
+
+/** The words in backticks. */
+function quoted(text: string | undefined): string[] {
+  return [...(text ?? '').matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
+}
+
+describe('PROTOCOL.md says what the code does', () => {
+  test('close codes', () => {
+    const rows = table('code').map(([code, name]) => [name, Number(code)]);
+    expect(rows).toEqual(Object.entries(CloseCode));
+  });
+
+  test('ALPNs', () => {
+    expect(table('ALPN').flatMap(([alpn]) => quoted(alpn))).toEqual(Object.values(Alpn));
+  });
+
+  test('the variants of BondMessage and their numbers', () => {
+    const encoded = Object.entries(sampleBondMessages)
+      .map(([type, message]) => [BondMessage.encode(message)[0], type] as const)
+      .sort(([a = 0], [b = 0]) => a - b);
+    expect(table('number').map(([number, name]) => [Number(number), name])).toEqual(encoded);
+  });
+
+  test('the fields of the handshake', () => {
+    const fields = Object.fromEntries(
+      table('message').map(([name, list]) => [quoted(name)[0], quoted(list)]),
+    );
+    expect(fields).toEqual({
+      HandshakeStart: Object.keys(wire.HandshakeStart.decode(wire.HandshakeStart.encode(sampleStart))),
+      HandshakeEnd: Object.keys(wire.HandshakeEnd.decode(wire.HandshakeEnd.encode(sampleEnd))),
+    });
+  });
+
+  test('the messages of discovery', () => {
+    const names = Object.fromEntries(table('link').map(([link, list]) => [link, quoted(list)]));
+    const missing = (schema: wire.Schema<never>, types: readonly string[] = []) =>
+      types.filter((type) => /unknown variant/.test(refusal(() => schema.encode({ type } as never)).message));
+    expect(names.announce).toHaveLength(2);
+    expect(missing(wire.AnnounceMessage as wire.Schema<never>, names.announce)).toEqual([]);
+    // `last` is a field.
+    expect(missing(wire.SyncMessage as wire.Schema<never>, names.sync)).toEqual(['last']);
+  });
+});
+
+test('a close code is described by name and number, or by number alone', () => {
+  expect(describeCloseCode(30_405)).toBe('InvalidProof (30405)');
+  expect(describeCloseCode(7)).toBe('7');
+});
