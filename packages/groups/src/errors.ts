@@ -35,11 +35,9 @@ export class GroupError extends Error {
   }
 }
 
-/** Takes what the layers below threw for what it means to the user of a group. */
-export function toGroupError(error: unknown): unknown {
+/** Says what the layers below threw in the words of a group; `commands` are those of the call that failed. */
+export function toGroupError(error: unknown, commands?: readonly unknown[]): unknown {
   if (!(error instanceof RaftError)) return error;
-  return new GroupError(error.code, error.message, {
-    cause: error.cause ?? error,
-    ...(error.commands ? { commands: error.commands } : {}),
-  });
+  const unsent = error.code === 'offline' && commands ? { commands } : {};
+  return new GroupError(error.code, error.message, { cause: error, ...unsent });
 }

@@ -1,5 +1,5 @@
 import type { Bond, Bonds } from '@mosaik/bonds';
-import type { RaftStatus } from '@mosaik/raft';
+import type { RaftNode, RaftStatus } from '@mosaik/raft';
 import type { BondId, ConsensusConfig, GroupId, PeerId } from '@mosaik/wire';
 import { type Watch, WatchCell } from '@mosaik/wire/runtime';
 import { GroupError, toGroupError } from './errors.ts';
@@ -120,7 +120,7 @@ export class Group<C, Q, R, O = void> {
    * @throws GroupError — every code but `unknown-outcome` means that it was not and will not be committed.
    */
   execute(command: C, options?: WaitOptions): Promise<{ index: number; output: O }> {
-    return this.#call((node) => node.execute(command, options));
+    return this.#call((node) => node.execute(command, options), [command]);
   }
 
   /** One contiguous run of commands, all or none. @throws GroupError as `execute`, and `no-commands`. */
@@ -128,17 +128,17 @@ export class Group<C, Q, R, O = void> {
     commands: readonly C[],
     options?: WaitOptions,
   ): Promise<{ from: number; to: number; outputs: O[] }> {
-    return this.#call((node) => node.executeMany(commands, options));
+    return this.#call((node) => node.executeMany(commands, options), commands);
   }
 
   /** Resolves with the index that the leader gave the command: assigned, not yet committed. */
   feed(command: C, options?: WaitOptions): Promise<number> {
-    return this.#call((node) => node.feed(command, options));
+    return this.#call((node) => node.feed(command, options), [command]);
   }
 
   /** As `feed`, for one contiguous run. */
   feedMany(commands: readonly C[], options?: WaitOptions): Promise<{ from: number; to: number }> {
-    return this.#call((node) => node.feedMany(commands, options));
+    return this.#call((node) => node.feedMany(commands, options), commands);
   }
 
   /** @throws GroupError `offline`, `no-quorum`, `encoding`, `timeout`, `terminated`. */
@@ -166,12 +166,12 @@ export class Group<C, Q, R, O = void> {
     return this.close();
   }
 
-  async #call<T>(run: (node: NonNullable<Member<C, Q, R, O>['node']>) => Promise<T>): Promise<T> {
+  async #call<T>(run: (node: RaftNode<C, Q, R, O>) => Promise<T>, commands?: readonly C[]): Promise<T> {
     if (this.#closing) throw new GroupError('terminated', 'the group is closed');
     try {
       return await run(this.#member.node ?? (await this.#member.opened));
     } catch (error) {
-      throw toGroupError(error);
+      throw toGroupError(error, commands);
     }
   }
 

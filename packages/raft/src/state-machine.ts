@@ -21,13 +21,16 @@ export interface StateMachine<C, Q, R, O = void> {
   /** Part of the group's identity: members with another signature are another group. */
   readonly signature: UniqueId;
   readonly command: Codec<C>;
-  readonly query: Codec<Q>;
-  readonly result: Codec<R>;
   readonly output?: Codec<O> | undefined;
   apply(command: C, ctx: ApplyContext): O;
   /** Instead of `apply`, for many at once; must give what `apply` in a loop would. */
   applyBatch?(commands: readonly C[], ctxs: readonly ApplyContext[]): O[];
+  /**
+   * Reads. Queries never cross the wire — a strong one asks the leader for an index and is answered here — so they need
+   * no codec; `result` is for those who pass answers on.
+   */
   query(query: Q): R;
+  readonly result?: Codec<R> | undefined;
   /** Reserved for state transfer; log replay is used where it is absent. */
   stateSync?(): unknown;
   snapshot?(): Uint8Array;

@@ -66,7 +66,6 @@ export function keyValue(): KeyValueMachine {
   return {
     signature: UniqueId.from('mosaik/state-machine/key-value/1'),
     command: KeyValueCommand,
-    query: KeyValueQuery,
     result: KeyValueResult,
     output: KeyValueOutput,
     apply(command, { index }) {

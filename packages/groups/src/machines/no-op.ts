@@ -8,8 +8,6 @@ export function noOp(): NoOp {
   return {
     signature: UniqueId.from('mosaik/state-machine/no-op/1'),
     command: unit,
-    query: unit,
-    result: unit,
     apply() {},
     query() {
       return undefined;
