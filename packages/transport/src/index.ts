@@ -10,6 +10,7 @@ export type {
   Endpoint,
   Link,
   LinkOptions,
+  LinkPriority,
   ListenInit,
   Transport,
 } from './ports.ts';

@@ -97,13 +97,17 @@ export interface Connection {
 
 export interface LinkOptions {
   /** Sent before links of a lower urgency when both wait; default `'normal'`. */
-  priority?: 'high' | 'normal';
+  priority?: LinkPriority;
 }
+
+export type LinkPriority = 'high' | 'normal';
 
 /** A stream of whole frames in both directions, each a 4-byte big-endian length and that many bytes. */
 export interface Link {
   /** Largest frame accepted; above it the connection closes with 400 ProtocolViolation before a byte is buffered. */
   maxFrameBytes: number;
+  /** Urgency of what this end sends; an accepted link starts as `'normal'`. Counts for frames written from then on. */
+  priority: LinkPriority;
   /**
    * Queues one frame; `frame` is borrowed until the promise resolves, which it does when the queue has room again.
    *

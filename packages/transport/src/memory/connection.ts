@@ -2,7 +2,7 @@ import { CloseCode, type PeerId } from '@mosaik/wire';
 import type { Timer } from '@mosaik/wire/runtime';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { TransportError } from '../errors.ts';
-import type { CloseReason, Connection, Link, LinkOptions } from '../ports.ts';
+import type { CloseReason, Connection, Link, LinkOptions, LinkPriority } from '../ports.ts';
 import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
 import { assertExporterArguments } from '../shared/exporter-arguments.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
@@ -90,9 +90,9 @@ export class MemoryConnection implements Connection {
     return blake3(input, { key: this.#secret, dkLen: length });
   }
 
-  async openLink(_options?: LinkOptions): Promise<Link> {
+  async openLink(options: LinkOptions = {}): Promise<Link> {
     if (this.#ended) throw closedError(this.#ended);
-    const link = this.#createLink(this.#nextLink);
+    const link = this.#createLink(this.#nextLink, options.priority);
     this.#nextLink += 2;
     return link;
   }
@@ -199,8 +199,9 @@ export class MemoryConnection implements Connection {
     return new TransportError('refused', text, { closeCode: ended.code });
   }
 
-  #createLink(id: number): MemoryLink {
-    const link = new MemoryLink(this, id, this.#pipe(), this.#endpoint.limits.maxFrameBytes);
+  #createLink(id: number, priority: LinkPriority = 'normal'): MemoryLink {
+    const { maxFrameBytes } = this.#endpoint.limits;
+    const link = new MemoryLink(this, id, this.#pipe(), { maxFrameBytes, priority });
     this.#links.set(id, link);
     return link;
   }

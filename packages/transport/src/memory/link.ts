@@ -1,6 +1,6 @@
 import { CloseCode } from '@mosaik/wire';
 import { TransportError } from '../errors.ts';
-import type { Link } from '../ports.ts';
+import type { Link, LinkPriority } from '../ports.ts';
 import { FrameReceiver } from '../shared/frame-receiver.ts';
 import { assertFrameFits, HIGH_WATER_BYTES, LOW_WATER_BYTES } from '../shared/send-limits.ts';
 import { WaitQueue } from '../shared/wait-queue.ts';
@@ -10,6 +10,8 @@ import type { Pipe } from './pipe.ts';
 /** One end of a stream of frames in memory. Frames are copied when written, so the ends share no bytes. */
 export class MemoryLink implements Link {
   maxFrameBytes: number;
+  /** Without effect: links do not share a way here. */
+  priority: LinkPriority;
   readonly #connection: MemoryConnection;
   readonly #id: number;
   readonly pipe: Pipe;
@@ -28,11 +30,17 @@ export class MemoryLink implements Link {
   #finReceived = false;
   #error: TransportError | undefined;
 
-  constructor(connection: MemoryConnection, id: number, pipe: Pipe, maxFrameBytes: number) {
+  constructor(
+    connection: MemoryConnection,
+    id: number,
+    pipe: Pipe,
+    init: { maxFrameBytes: number; priority: LinkPriority },
+  ) {
     this.#connection = connection;
     this.#id = id;
     this.pipe = pipe;
-    this.maxFrameBytes = maxFrameBytes;
+    this.maxFrameBytes = init.maxFrameBytes;
+    this.priority = init.priority;
     this.#creditBytes = connection.network.windowBytes;
     this.#receiver = new FrameReceiver({ next: () => this.#next(), end: () => this.#end() });
   }

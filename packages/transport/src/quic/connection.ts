@@ -1,0 +1,544 @@
+import type { RemoteInfo } from 'node:dgram';
+import { CloseCode, type PeerId } from '@mosaik/wire';
+import { TransportError } from '../errors.ts';
+import type { FrameDecoder } from '../framing.ts';
+import type { CloseReason, Connection, Link, LinkOptions, LinkPriority } from '../ports.ts';
+import { formatAddress, type HostPort, unmapped } from '../shared/address.ts';
+import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
+import { assertExporterArguments } from '../shared/exporter-arguments.ts';
+import { ItemQueue } from '../shared/item-queue.ts';
+import { parsePeerCertificates } from './certificate.ts';
+import { MAX_PEER_STREAMS } from './config.ts';
+import { describeEnd } from './connection-failure.ts';
+import type { QuicEndpoint } from './endpoint.ts';
+import { exportFromSecret } from './exporter.ts';
+import type { Keylog } from './keylog.ts';
+import { QuicLink, type StreamRead } from './link.ts';
+import type { NativeConnection } from './native.ts';
+
+/** The acceptor's only one-way stream: its first byte says that the dialler's certificate was accepted. */
+const WELCOME_STREAM = 3;
+/** Datagrams read at once in one turn of the loop; further ones are read together at its end. */
+const EAGER_DATAGRAMS = 2;
+/** Datagrams sent in one turn, so that one connection does not starve the others or its own acknowledgements. */
+const MAX_SENT_PER_TURN = 128;
+/** How long a close waits for the peer to have what was written. */
+const LINGER_MS = 1000;
+/** The smallest difference between a pending retransmission and the idle timeout. */
+const IN_FLIGHT_MARGIN_MS = 20;
+/** How often the close is repeated to a peer that goes on sending (RFC 9000 §10.2.1). */
+const MAX_CLOSE_REPEATS = 16;
+/** RFC 9218 urgencies as the library counts them: lower goes first, 127 is what streams start with. */
+const HIGH_URGENCY = 0;
+const NORMAL_URGENCY = 127;
+
+export interface QuicConnectionInit {
+  endpoint: QuicEndpoint;
+  native: NativeConnection;
+  keylog: Keylog;
+  remote: HostPort;
+  local: HostPort;
+  initiator: boolean;
+  /** Destination ids that are routed here. */
+  routes: string[];
+  expect?: PeerId | undefined;
+}
+
+type Phase = 'handshake' | 'proven' | 'open' | 'closing' | 'closed';
+
+/** One QUIC connection, driven by its endpoint: datagrams in, turns, timers. */
+export class QuicConnection implements Connection {
+  readonly initiator: boolean;
+  readonly remoteAddress: string;
+  readonly closed: Promise<CloseReason>;
+  /** Destination ids that are routed here. */
+  readonly routes: string[];
+  /** Links that wait for frames. */
+  readonly readers = new Set<QuicLink>();
+  /** Where datagrams go to. */
+  readonly remote: HostPort;
+  /** When the endpoint's timer must call `handleTimer`. */
+  deadlineMs: number;
+  /** Set by the endpoint while it is in the list of the coming turn. */
+  scheduled = false;
+
+  readonly #endpoint: QuicEndpoint;
+  readonly #keylog: Keylog;
+  readonly #recvInfo: { from: HostPort; to: HostPort };
+  readonly #remoteHost: string;
+  readonly #expect: PeerId | undefined;
+  readonly #links = new Set<QuicLink>();
+  readonly #pendingHigh = new Set<QuicLink>();
+  readonly #pending = new Set<QuicLink>();
+  readonly #waitingLinks = new ItemQueue<QuicLink>(MAX_PEER_STREAMS);
+
+  #native: NativeConnection | undefined;
+  #phase: Phase = 'handshake';
+  #remoteId: PeerId | undefined;
+  #alpn = '';
+  #exporterSecret: Uint8Array | undefined;
+  #nextOwnStream: number;
+  #nextPeerStream: number;
+  #countedHalfOpen = true;
+  #burst = 0;
+  #readsDue = false;
+  #postponed = false;
+  #heard = false;
+  #lastHeardMs: number;
+  #lastPingMs = Number.NEGATIVE_INFINITY;
+  #handshakeDeadlineMs: number;
+  #idleTimeoutMs: number;
+  #closing: { reason: CloseReason; deadlineMs: number } | undefined;
+  #ended: (CloseReason & { transportCode?: number }) | undefined;
+  #closePackets: Buffer[] = [];
+  #closeRepeats = 0;
+  #resolveClosed: (reason: CloseReason) => void = () => {};
+
+  constructor(init: QuicConnectionInit) {
+    this.#endpoint = init.endpoint;
+    this.#native = init.native;
+    this.#keylog = init.keylog;
+    this.initiator = init.initiator;
+    this.routes = init.routes;
+    this.remote = init.remote;
+    this.#remoteHost = unmapped(init.remote.host);
+    this.remoteAddress = formatAddress(this.#remoteHost, init.remote.port);
+    this.#recvInfo = { from: init.remote, to: init.local };
+    this.#expect = init.expect;
+    this.#nextOwnStream = init.initiator ? 0 : 1;
+    this.#nextPeerStream = init.initiator ? 1 : 0;
+    const nowMs = init.endpoint.clock.nowMs();
+    this.#lastHeardMs = nowMs;
+    this.#handshakeDeadlineMs = nowMs + init.endpoint.limits.handshakeTimeoutMs;
+    this.#idleTimeoutMs = init.endpoint.limits.idleTimeoutMs;
+    this.deadlineMs = this.#handshakeDeadlineMs;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  get remoteId(): PeerId {
+    if (this.#remoteId === undefined) throw new Error('the peer of this connection is not known yet');
+    return this.#remoteId;
+  }
+
+  get alpn(): string {
+    return this.#alpn;
+  }
+
+  get rttMs(): number | undefined {
+    const [path] = this.#native?.pathStats() ?? [];
+    return path && this.#remoteId !== undefined ? path.rtt / 1e6 : undefined;
+  }
+
+  /** Why it is over, once it is; with QUIC's own code where that was the reason. */
+  get ended(): (CloseReason & { transportCode?: number }) | undefined {
+    return this.#ended;
+  }
+
+  /** True once: the endpoint stops counting the handshake. */
+  leaveHalfOpen(): boolean {
+    const counted = this.#countedHalfOpen;
+    this.#countedHalfOpen = false;
+    return counted;
+  }
+
+  /** Whether the handshake is still going on. */
+  get halfOpen(): boolean {
+    return this.#phase === 'handshake';
+  }
+
+  exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
+    assertExporterArguments(label, context, length);
+    if (!this.#exporterSecret) throw new TransportError('closed', 'the connection has no exporter secret');
+    return exportFromSecret(this.#exporterSecret, label, context, length);
+  }
+
+  async openLink(options: LinkOptions = {}): Promise<Link> {
+    const over = this.#over();
+    if (over) throw closedError(over);
+    return this.#addLink({ priority: options.priority ?? 'normal' });
+  }
+
+  async acceptLink(options: { signal?: AbortSignal } = {}): Promise<Link> {
+    const ready = options.signal?.aborted || this.#waitingLinks.wanted ? undefined : this.#nextLink();
+    return ready ?? this.#waitingLinks.take(options);
+  }
+
+  async close(code: number, reason = ''): Promise<void> {
+    assertCloseCode(code);
+    if (!this.#over()) {
+      const deadlineMs = this.#endpoint.clock.nowMs() + LINGER_MS;
+      this.#closing = { reason: { code, reason: cutReason(reason), remote: false }, deadlineMs };
+      this.#phase = 'closing';
+      this.#failLinks(closedError(this.#closing.reason));
+      this.#endpoint.schedule(this);
+    }
+    await this.closed;
+  }
+
+  // What links ask of their connection.
+
+  /** A link has something to send. */
+  handlePending(link: QuicLink): void {
+    (link.priority === 'high' ? this.#pendingHigh : this.#pending).add(link);
+    this.#endpoint.schedule(this);
+  }
+
+  /** Reads what a stream has into a decoder's room. */
+  readStream(streamId: number, decoder: FrameDecoder): StreamRead | undefined {
+    const native = this.#native;
+    if (!native?.streamReadable(streamId)) return undefined;
+    try {
+      const read = native.streamRecv(streamId, decoder.reserve());
+      // Reading opens the window again: the peer is told in this turn.
+      if (read) this.#endpoint.schedule(this);
+      return read ?? undefined;
+    } catch {
+      // Reset by the peer (ours never does), or gone: nothing more will come.
+      return [0, true];
+    }
+  }
+
+  handleReceivedAll(link: QuicLink): void {
+    this.readers.delete(link);
+    if (link.done) this.#links.delete(link);
+  }
+
+  // What the endpoint drives.
+
+  /** A datagram with one of our ids arrived. Its bytes are decrypted in place. */
+  handleDatagram(datagram: Buffer, source: RemoteInfo): void {
+    const native = this.#native;
+    // Migration is off: a datagram from elsewhere would make the library answer there.
+    if (!native || source.port !== this.remote.port || unmapped(source.address) !== this.#remoteHost) return;
+    if (this.#phase === 'closed') {
+      this.#repeatClose();
+      return;
+    }
+    try {
+      native.recv(datagram, this.#recvInfo);
+    } catch {
+      // The library has noted a connection error and tells the peer with the next flush.
+    }
+    this.#heard = true;
+    this.#endpoint.schedule(this);
+    if (this.#phase === 'handshake' && native.isEstablished()) this.#handleEstablished(native);
+    this.#burst += 1;
+    if (this.#burst <= EAGER_DATAGRAMS) this.#read(native);
+    else this.#readsDue = true;
+  }
+
+  /** One turn of the loop: what arrived is read, what was written leaves. */
+  handleTurn(nowMs: number): void {
+    const native = this.#native;
+    if (!native) return;
+    this.#burst = 0;
+    if (this.#heard) {
+      this.#heard = false;
+      this.#lastHeardMs = nowMs;
+    }
+    if (this.#readsDue) {
+      this.#readsDue = false;
+      this.#read(native);
+      // Acknowledgements leave with what the application answers; once only, or a steady stream would wait for ever.
+      if (!this.#postponed) {
+        this.#postponed = true;
+        this.#endpoint.schedule(this);
+        return;
+      }
+    }
+    this.#postponed = false;
+    this.#flush(native, nowMs);
+  }
+
+  handleTimer(nowMs: number): void {
+    const native = this.#native;
+    if (!native) return;
+    native.onTimeout();
+    if (native.isClosed()) {
+      this.#finish(describeEnd(native));
+      this.#release();
+      return;
+    }
+    if (this.#phase === 'handshake' || this.#phase === 'proven') {
+      if (nowMs >= this.#handshakeDeadlineMs) {
+        this.#finish({ code: CloseCode.Timeout, reason: 'the handshake took too long', remote: false });
+        this.#sendClose(native, { app: this.#phase === 'proven', code: 0, reason: '' });
+        this.#release();
+        return;
+      }
+    } else if (this.#phase === 'open' && nowMs >= this.#keepAliveDueMs()) {
+      this.#lastPingMs = nowMs;
+      native.sendAckEliciting();
+    }
+    this.#flush(native, nowMs);
+  }
+
+  /** Nothing of the first datagrams made sense: forgets the connection without a word. */
+  abandonIfSilent(): boolean {
+    if (!this.#native || this.#native.stats().recv > 0 || this.#native.localError()) return false;
+    this.#finish({ code: CloseCode.UnexpectedClose, reason: 'no valid packet arrived', remote: false });
+    this.#release();
+    return true;
+  }
+
+  /** Nobody will wait for this dial: ends it, without a word where the peer cannot know us yet. */
+  abandon(reason: string): void {
+    void this.close(CloseCode.Cancelled, reason);
+    const native = this.#native;
+    if (!native || native.isEstablished()) return;
+    this.#finish({ code: CloseCode.Cancelled, reason, remote: false });
+    this.#sendClose(native, { app: false, code: 0, reason: '' });
+    this.#release();
+  }
+
+  /** The socket is about to close: says the last word once more. */
+  repeatClose(): void {
+    if (this.#native) this.#repeatClose();
+    this.#release();
+  }
+
+  #over(): CloseReason | undefined {
+    return this.#ended ?? this.#closing?.reason;
+  }
+
+  #addLink(init: { streamId?: number; priority: LinkPriority }): QuicLink {
+    const link = new QuicLink(this, { ...init, maxFrameBytes: this.#endpoint.limits.maxFrameBytes });
+    this.#links.add(link);
+    return link;
+  }
+
+  /** The next stream of the peer if it has begun. Streams begin in order: their ids are given at their first byte. */
+  #nextLink(): QuicLink | undefined {
+    if (this.#ended || !this.#native?.streamReadable(this.#nextPeerStream)) return undefined;
+    const link = this.#addLink({ streamId: this.#nextPeerStream, priority: 'normal' });
+    this.#nextPeerStream += 4;
+    return link;
+  }
+
+  #read(native: NativeConnection): void {
+    if (!native.isReadable()) return;
+    if (this.#phase === 'proven') this.#readWelcome(native);
+    while (this.#waitingLinks.wanted) {
+      const link = this.#nextLink();
+      if (!link) break;
+      this.#waitingLinks.push(link);
+    }
+    for (const link of this.readers) {
+      link.handleReadable();
+      if (!link.waiting) this.readers.delete(link);
+    }
+  }
+
+  #handleEstablished(native: NativeConnection): void {
+    const peer = parsePeerCertificates(native.peerCertChain());
+    const secret = this.#keylog.takeExporterSecret();
+    this.#phase = 'proven';
+    this.#idleTimeoutMs = minPositive(this.#idleTimeoutMs, native.stats().peerMaxIdleTimeout);
+    if (!peer.ok) {
+      this.#refuse(
+        CloseCode.ProtocolViolation,
+        peer.reason,
+        new TransportError('certificate', `${this.remoteAddress}: ${peer.reason}`),
+      );
+      return;
+    }
+    if (!secret) {
+      const text = 'the exporter secret of the connection could not be read';
+      this.#refuse(CloseCode.UnexpectedClose, text, new TransportError('unavailable', text));
+      return;
+    }
+    this.#remoteId = peer.peerId;
+    this.#exporterSecret = secret;
+    this.#alpn = Buffer.from(native.applicationProto()).toString();
+    if (this.#expect !== undefined && this.#expect !== peer.peerId) {
+      const text = `${this.remoteAddress} is ${peer.peerId}, expected ${this.#expect}`;
+      const error = new TransportError('peer-mismatch', text, { closeCode: CloseCode.UnknownPeer });
+      this.#refuse(CloseCode.UnknownPeer, 'another peer was expected', error);
+      return;
+    }
+    this.#endpoint.handleProven(this);
+    if (this.initiator) return;
+    native.streamSend(WELCOME_STREAM, Uint8Array.of(1), true);
+    this.#phase = 'open';
+    this.#endpoint.handleAccepted(this);
+  }
+
+  #readWelcome(native: NativeConnection): void {
+    if (!native.streamReadable(WELCOME_STREAM)) return;
+    try {
+      native.streamRecv(WELCOME_STREAM, new Uint8Array(16));
+    } catch {
+      return;
+    }
+    this.#phase = 'open';
+    this.#endpoint.handleWelcome(this);
+  }
+
+  #refuse(code: number, reason: string, error: TransportError): void {
+    this.#endpoint.handleRefused(this, error);
+    void this.close(code, reason);
+  }
+
+  #flush(native: NativeConnection, nowMs: number): void {
+    const endpoint = this.#endpoint;
+    try {
+      if (this.#pendingHigh.size > 0) this.#writeLinks(native, this.#pendingHigh);
+      if (this.#pending.size > 0) this.#writeLinks(native, this.#pending);
+      let left = MAX_SENT_PER_TURN;
+      while (left > 0 && endpoint.sendNext(native, this)) left -= 1;
+      if (left === 0) endpoint.schedule(this);
+    } catch (cause) {
+      this.#finish({
+        code: CloseCode.UnexpectedClose,
+        reason: `the QUIC library failed: ${String(cause)}`,
+        remote: false,
+      });
+      this.#release();
+      return;
+    }
+    if (native.isDraining()) this.#handleDraining(native);
+    else if (this.#closing) this.#maybeSendClose(native, this.#closing, nowMs);
+    this.#updateDeadline(native, nowMs);
+  }
+
+  #writeLinks(native: NativeConnection, links: Set<QuicLink>): void {
+    for (const link of [...links]) {
+      if (link.streamId === undefined && !this.#openStream(native, link)) continue;
+      const done = this.#writeLink(native, link, link.streamId as number);
+      links.delete(link);
+      // What is left goes to the end of the line.
+      if (!done) links.add(link);
+      else if (link.done) this.#links.delete(link);
+    }
+  }
+
+  #writeLink(native: NativeConnection, link: QuicLink, streamId: number): boolean {
+    try {
+      if (link.takePriorityChange()) {
+        native.streamPriority(streamId, link.priority === 'high' ? HIGH_URGENCY : NORMAL_URGENCY, true);
+      }
+      return link.flush((chunk, fin) => native.streamSend(streamId, chunk, fin));
+    } catch {
+      // The peer stopped reading; what is queued has nowhere to go.
+      link.handleStopped();
+      return true;
+    }
+  }
+
+  /** Gives a link its stream when the peer allows one more. */
+  #openStream(native: NativeConnection, link: QuicLink): boolean {
+    if (native.peerStreamsLeftBidi() === 0) return false;
+    link.streamId = this.#nextOwnStream;
+    this.#nextOwnStream += 4;
+    return true;
+  }
+
+  /** The peer closed, or the library did over an error of the peer. */
+  #handleDraining(native: NativeConnection): void {
+    if (this.#ended) return;
+    this.#read(native);
+    for (let link = this.#nextLink(); link; link = this.#nextLink()) this.#waitingLinks.push(link);
+    this.#finish(describeEnd(native));
+  }
+
+  /** Closes once everything written was sent and acknowledged, or the time for that is over. */
+  #maybeSendClose(
+    native: NativeConnection,
+    closing: { reason: CloseReason; deadlineMs: number },
+    nowMs: number,
+  ): void {
+    const unsent = this.#pendingHigh.size + this.#pending.size > 0;
+    if ((unsent || this.#inFlight(native, nowMs)) && nowMs < closing.deadlineMs) return;
+    const { code, reason } = closing.reason;
+    this.#sendClose(native, { app: true, code, reason });
+    this.#finish(closing.reason);
+  }
+
+  /**
+   * Whether something sent waits for its acknowledgement: then the library's timer is the retransmission's, which
+   * comes long before the idle timeout.
+   */
+  #inFlight(native: NativeConnection, nowMs: number): boolean {
+    const timeoutMs = native.timeout();
+    return (
+      timeoutMs !== null && timeoutMs < this.#lastHeardMs + this.#idleTimeoutMs - nowMs - IN_FLIGHT_MARGIN_MS
+    );
+  }
+
+  #sendClose(native: NativeConnection, close: { app: boolean; code: number; reason: string }): void {
+    try {
+      // What is not out before the close never leaves.
+      while (this.#endpoint.sendNext(native, this));
+      native.close(close.app, close.code, Buffer.from(close.reason));
+      while (this.#endpoint.sendNext(native, this, this.#closePackets));
+    } catch {
+      // Closed already: by the peer, or over an error.
+    }
+  }
+
+  /** The peer goes on, so the close was lost. */
+  #repeatClose(): void {
+    if (this.#closeRepeats >= MAX_CLOSE_REPEATS) return;
+    this.#closeRepeats += 1;
+    for (const packet of this.#closePackets) this.#endpoint.sendAgain(packet, this);
+  }
+
+  /** The first call decides the reason; a close of our own under way goes before all others. */
+  #finish(end: CloseReason & { transportCode?: number }): void {
+    if (this.#ended) return;
+    this.#ended = this.#closing?.reason ?? end;
+    this.#phase = 'closed';
+    this.#keylog.dispose();
+    this.#failLinks(closedError(this.#ended));
+    const { code, reason, remote } = this.#ended;
+    this.#endpoint.handleEnded(this, end);
+    this.#resolveClosed({ code, reason, remote });
+  }
+
+  #failLinks(error: TransportError): void {
+    for (const link of this.#links) link.fail(error);
+    this.#waitingLinks.end(error);
+  }
+
+  /** Lets go of the native connection, whose memory and descriptor only a collection frees. */
+  #release(): void {
+    if (!this.#native) return;
+    for (const link of this.#links) link.absorb();
+    this.#links.clear();
+    this.#pendingHigh.clear();
+    this.#pending.clear();
+    this.#native = undefined;
+    this.#closePackets = [];
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#endpoint.forget(this);
+  }
+
+  #updateDeadline(native: NativeConnection, nowMs: number): void {
+    const timeoutMs = native.timeout();
+    if (timeoutMs === null && native.isClosed()) {
+      this.#finish(describeEnd(native));
+      this.#release();
+      return;
+    }
+    // Whole milliseconds, rounded down: waking a moment early would be for nothing.
+    let deadlineMs = timeoutMs === null ? Number.POSITIVE_INFINITY : nowMs + timeoutMs + 1;
+    if (this.#phase === 'handshake' || this.#phase === 'proven')
+      deadlineMs = Math.min(deadlineMs, this.#handshakeDeadlineMs);
+    else if (this.#phase === 'open') deadlineMs = Math.min(deadlineMs, this.#keepAliveDueMs());
+    else if (this.#phase === 'closing' && this.#closing)
+      deadlineMs = Math.min(deadlineMs, this.#closing.deadlineMs);
+    this.deadlineMs = deadlineMs;
+    this.#endpoint.handleDeadline(deadlineMs);
+  }
+
+  #keepAliveDueMs(): number {
+    return Math.max(this.#lastHeardMs, this.#lastPingMs) + this.#endpoint.limits.keepAliveMs;
+  }
+}
+
+/** The smaller of two durations, of which 0 means none. */
+function minPositive(a: number, b: number): number {
+  return b > 0 ? Math.min(a, b) : a;
+}

@@ -1,0 +1,108 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { TransportError } from '../errors.ts';
+
+/** The host grants what it is allowed to; small buffers lose datagrams in bursts. */
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
+/** Larger than any datagram that is ever sent. */
+const SEND_BUFFER_BYTES = 65_536;
+/** Datagrams that the host did not take yet: beyond this, further ones are lost, as on a network. */
+const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
+
+export interface DatagramSocketInit {
+  host: string;
+  port: number;
+  onDatagram: (datagram: Buffer, source: RemoteInfo) => void;
+  onError: (error: Error) => void;
+}
+
+/** One bound UDP socket. */
+export class DatagramSocket {
+  readonly family: 4 | 6;
+  readonly #socket: Socket;
+  #buffer = Buffer.allocUnsafeSlow(SEND_BUFFER_BYTES);
+  #closed = false;
+
+  private constructor(socket: Socket, family: 4 | 6) {
+    this.#socket = socket;
+    this.family = family;
+  }
+
+  /** @throws TransportError `address-in-use`, `address-invalid`, `bind-failed`. */
+  static async bind(init: DatagramSocketInit): Promise<DatagramSocket> {
+    const { host, port } = init;
+    const family = isIPv6(host) ? 6 : 4;
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      // Only addresses are ever sent to: the default lookup would cost a turn of the loop for each datagram.
+      lookup: (hostname, _options, callback) => callback(null, hostname, family),
+    });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', (cause) => reject(bindError(host, port, cause)));
+      try {
+        socket.bind({ address: host, port, exclusive: true }, resolve);
+      } catch (cause) {
+        reject(bindError(host, port, cause));
+      }
+    });
+    socket.removeAllListeners('error');
+    socket.on('error', init.onError);
+    for (const grow of [
+      () => socket.setRecvBufferSize(SOCKET_BUFFER_BYTES),
+      () => socket.setSendBufferSize(SOCKET_BUFFER_BYTES),
+    ]) {
+      try {
+        grow();
+      } catch {
+        // Smaller buffers cost speed only.
+      }
+    }
+    socket.on('message', init.onDatagram);
+    return new DatagramSocket(socket, family);
+  }
+
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  /** Where the next datagram is written; `send` takes it from here. */
+  get buffer(): Buffer {
+    return this.#buffer;
+  }
+
+  /** Sends the first `length` bytes of `buffer`. Losses are silent unless `onFailure` is given. */
+  send(length: number, host: string, port: number, onFailure?: (error: Error) => void): void {
+    if (this.#closed) return;
+    const callback = onFailure && ((error: Error | null) => error && onFailure(error));
+    this.#socket.send(this.#buffer, 0, length, port, host, callback);
+    const queuedBytes = this.#socket.getSendQueueSize();
+    // What the host took at once is copied; otherwise the buffer belongs to the socket until it is sent.
+    if (queuedBytes > 0) this.#buffer = Buffer.allocUnsafeSlow(SEND_BUFFER_BYTES);
+  }
+
+  /** Whether so much waits for the host that sending more is pointless now. */
+  get congested(): boolean {
+    return this.#socket.getSendQueueSize() > MAX_QUEUED_BYTES;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await new Promise<void>((resolve) => this.#socket.close(resolve));
+  }
+}
+
+function bindError(host: string, port: number, cause: unknown): TransportError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  const where = `${host} port ${port}`;
+  if (code === 'EADDRINUSE') return new TransportError('address-in-use', `${where} is in use`, { cause });
+  if (
+    code === 'EADDRNOTAVAIL' ||
+    code === 'ENOTFOUND' ||
+    code === 'EINVAL' ||
+    code === 'ERR_SOCKET_BAD_PORT'
+  ) {
+    return new TransportError('address-invalid', `${where} is no address of this machine`, { cause });
+  }
+  return new TransportError('bind-failed', `cannot bind ${where}: ${(cause as Error).message}`, { cause });
+}

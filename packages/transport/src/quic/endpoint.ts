@@ -1,0 +1,423 @@
+import { randomBytes } from 'node:crypto';
+import type { RemoteInfo } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { CloseCode, type PeerId } from '@mosaik/wire';
+import {
+  type Clock,
+  type Logger,
+  type Metrics,
+  silentLogger,
+  silentMetrics,
+  systemClock,
+  type Timer,
+} from '@mosaik/wire/runtime';
+import { TransportError } from '../errors.ts';
+import type { CloseReason, Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
+import { type HostPort, isLoopback, parseAddress, unmapped } from '../shared/address.ts';
+import { ItemQueue } from '../shared/item-queue.ts';
+import { type EndpointLimits, parseLimits } from '../shared/options.ts';
+import { createCertificate } from './certificate.ts';
+import { createConfig } from './config.ts';
+import { QuicConnection } from './connection.ts';
+import { dialError } from './connection-failure.ts';
+import { DatagramSocket } from './datagram-socket.ts';
+import { Keylog } from './keylog.ts';
+import { localAddresses } from './local-addresses.ts';
+import type { Native, NativeConfig, NativeConnection } from './native.ts';
+import { nativeLedger } from './native-ledger.ts';
+import {
+  idKey,
+  isLongHeader,
+  type LongHeader,
+  OWN_ID_BYTES,
+  parseLongHeader,
+  shortHeaderKey,
+} from './packet-header.ts';
+import { RetryTokens } from './retry-token.ts';
+
+/** Accepted connections that nobody took yet, per protocol. */
+const MAX_WAITING_CONNECTIONS = 256;
+/** Unfinished inbound handshakes from one address, and in all. */
+const MAX_HALF_OPEN_PER_ADDRESS = 128;
+const MAX_HALF_OPEN = 1024;
+/** From so many on, a client first proves that it receives at its address. */
+const RETRY_FROM_HALF_OPEN = 64;
+/** RFC 9000 §14.1. */
+const LEAST_INITIAL_BYTES = 1200;
+
+interface Dial {
+  readonly address: string;
+  readonly alpn: string;
+  resolve(connection: Connection): void;
+  reject(error: unknown): void;
+}
+
+export interface QuicEndpointInit extends ListenInit {
+  native: Native;
+  /** Unfinished inbound handshakes from which on clients are sent a retry. */
+  retryFromHalfOpen?: number | undefined;
+}
+
+/** One UDP socket that dials and accepts. */
+export class QuicEndpoint implements Endpoint {
+  readonly id: PeerId;
+  readonly limits: EndpointLimits;
+  readonly clock: Clock;
+  readonly #native: Native;
+  readonly #logger: Logger;
+  readonly #metrics: Metrics;
+  readonly #alpns: readonly string[];
+  readonly #keyPem: Uint8Array;
+  readonly #certificatePem: Uint8Array;
+  readonly #advertise: readonly string[];
+  readonly #host: string;
+  readonly #retryFromHalfOpen: number;
+  readonly #retryTokens = new RetryTokens();
+  readonly #configs = new Map<string, NativeConfig>();
+  readonly #routes = new Map<string, QuicConnection>();
+  readonly #connections = new Set<QuicConnection>();
+  readonly #dials = new Map<QuicConnection, Dial>();
+  readonly #inbound: ReadonlyMap<string, ItemQueue<Connection>>;
+  /** Unfinished inbound handshakes by address. */
+  readonly #halfOpen = new Map<string, number>();
+  #halfOpenTotal = 0;
+  #socket: DatagramSocket | undefined;
+  #addresses: readonly string[] = [];
+  #local: HostPort = { host: '127.0.0.1', port: 1 };
+  #turn: QuicConnection[] = [];
+  #timer: Timer | undefined;
+  #timerDueMs = Number.POSITIVE_INFINITY;
+  #closing: Promise<void> | undefined;
+
+  constructor(init: QuicEndpointInit) {
+    this.limits = parseLimits(init);
+    this.id = init.secretKey.id;
+    this.clock = init.clock ?? systemClock;
+    this.#native = init.native;
+    this.#logger = init.logger ?? silentLogger;
+    this.#metrics = init.metrics ?? silentMetrics;
+    this.#alpns = [...init.alpns];
+    this.#keyPem = Buffer.from(init.secretKey.exportPem());
+    this.#certificatePem = Buffer.from(createCertificate(init.secretKey));
+    this.#advertise = [...(init.advertise ?? [])];
+    for (const address of this.#advertise) parseAddress(address);
+    this.#host = init.host ?? '0.0.0.0';
+    this.#retryFromHalfOpen = init.retryFromHalfOpen ?? RETRY_FROM_HALF_OPEN;
+    this.#inbound = new Map(
+      init.alpns.map((alpn) => [alpn, new ItemQueue<Connection>(MAX_WAITING_CONNECTIONS)]),
+    );
+  }
+
+  get addresses(): readonly string[] {
+    return this.#addresses;
+  }
+
+  async bind(port: number): Promise<void> {
+    const socket = await DatagramSocket.bind({
+      host: this.#host,
+      port,
+      onDatagram: (datagram, source) => this.#handleDatagram(datagram, source),
+      onError: (error) => this.#logger.warn({ error: error.message }, 'UDP socket error'),
+    });
+    this.#socket = socket;
+    this.#local = { host: socket.family === 6 ? '::1' : '127.0.0.1', port: socket.port };
+    this.#addresses = this.#advertise.length > 0 ? this.#advertise : localAddresses(this.#host, socket.port);
+  }
+
+  inbound(alpn: string): AsyncIterable<Connection> {
+    const queue = this.#inbound.get(alpn);
+    if (!queue) throw new TypeError(`this endpoint does not accept ${JSON.stringify(alpn)}`);
+    return queue;
+  }
+
+  async connect(address: string, alpn: string, options: ConnectOptions = {}): Promise<Connection> {
+    const { expect, signal } = options;
+    const target = parseAddress(address);
+    signal?.throwIfAborted();
+    const remote = await this.#resolve(target);
+    signal?.throwIfAborted();
+    if (this.#closing) throw new TransportError('closed', 'the endpoint is closed');
+    if (!nativeLedger.admits())
+      throw new TransportError('overloaded', 'too many connections for the open files allowed');
+
+    const config = this.#config(isLoopback(remote.host), alpn);
+    const id = randomBytes(OWN_ID_BYTES);
+    const native = this.#native.Connection.connect(null, id, this.#local, remote, config);
+    return new Promise((resolve, reject) => {
+      const connection = this.#track(native, { remote, initiator: true, routes: [idKey(id)], expect });
+      const onAbort = () => {
+        dial.reject(signal?.reason);
+        connection.abandon('the dial was cancelled');
+      };
+      const settle = <V>(finish: (value: V) => void) => {
+        return (value: V) => {
+          this.#dials.delete(connection);
+          signal?.removeEventListener('abort', onAbort);
+          finish(value);
+        };
+      };
+      const dial: Dial = { address, alpn, resolve: settle(resolve), reject: settle(reject) };
+      this.#dials.set(connection, dial);
+      signal?.addEventListener('abort', onAbort);
+      this.schedule(connection);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  // What connections ask of their endpoint.
+
+  /** Gives the connection a turn at the end of this turn of the loop. */
+  schedule(connection: QuicConnection): void {
+    if (connection.scheduled) return;
+    connection.scheduled = true;
+    // After the loop's polling phase: everything that arrives, and what the application answers, is in.
+    if (this.#turn.push(connection) === 1) setImmediate(this.#runTurn);
+  }
+
+  /** Sends the connection's next datagram. False when there is none now. */
+  sendNext(native: NativeConnection, connection: QuicConnection, copies?: Buffer[]): boolean {
+    const socket = this.#socket;
+    if (!socket || socket.congested) return false;
+    const sent = native.send(socket.buffer);
+    if (!sent) return false;
+    const [length] = sent;
+    copies?.push(Buffer.from(socket.buffer.subarray(0, length)));
+    const { host, port } = connection.remote;
+    const dial = connection.halfOpen && this.#dials.get(connection);
+    if (!dial) socket.send(length, host, port);
+    else {
+      socket.send(length, host, port, (cause) => {
+        dial.reject(
+          new TransportError('unavailable', `cannot send to ${dial.address}: ${cause.message}`, { cause }),
+        );
+        connection.abandon('the network refused a datagram');
+      });
+    }
+    return true;
+  }
+
+  sendAgain(datagram: Buffer, connection: QuicConnection): void {
+    if (!this.#socket) return;
+    datagram.copy(this.#socket.buffer);
+    this.#socket.send(datagram.length, connection.remote.host, connection.remote.port);
+  }
+
+  /** A connection must hear of the time then. */
+  handleDeadline(deadlineMs: number): void {
+    if (deadlineMs >= this.#timerDueMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = deadlineMs;
+    this.#timer = this.clock.schedule(deadlineMs - this.clock.nowMs(), this.#runTimers);
+  }
+
+  /** The handshake is done and the peer is who its certificate says: only our own id is used from here on. */
+  handleProven(connection: QuicConnection): void {
+    this.#leaveHalfOpen(connection);
+    for (const route of connection.routes.splice(1)) this.#routes.delete(route);
+  }
+
+  /** An inbound connection may be used. */
+  handleAccepted(connection: QuicConnection): void {
+    this.#metrics.count('mosaik.transport.connections', { direction: 'inbound' });
+    if (this.#inbound.get(connection.alpn)?.push(connection)) return;
+    void connection.close(CloseCode.Cancelled, 'too many connections wait to be accepted');
+  }
+
+  /** The peer accepted the connection that we dialled. */
+  handleWelcome(connection: QuicConnection): void {
+    this.#metrics.count('mosaik.transport.connections', { direction: 'outbound' });
+    this.#dials.get(connection)?.resolve(connection);
+  }
+
+  /** We do not want this peer. */
+  handleRefused(connection: QuicConnection, error: TransportError): void {
+    this.#leaveHalfOpen(connection);
+    this.#logger.debug(
+      { remoteAddress: connection.remoteAddress, error: error.message },
+      'connection refused',
+    );
+    this.#dials.get(connection)?.reject(error);
+    // An acceptor's application hears of peers only when they are proven to be someone.
+  }
+
+  handleEnded(connection: QuicConnection, end: CloseReason & { transportCode?: number }): void {
+    this.#leaveHalfOpen(connection);
+    const dial = this.#dials.get(connection);
+    dial?.reject(dialError(dial.address, dial.alpn, end));
+  }
+
+  forget(connection: QuicConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    for (const route of connection.routes) this.#routes.delete(route);
+    nativeLedger.release();
+  }
+
+  readonly #runTurn = (): void => {
+    const turn = this.#turn;
+    this.#turn = [];
+    const nowMs = this.clock.nowMs();
+    for (const connection of turn) {
+      connection.scheduled = false;
+      connection.handleTurn(nowMs);
+    }
+  };
+
+  readonly #runTimers = (): void => {
+    this.#timerDueMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.clock.nowMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const connection of this.#connections) {
+      if (connection.deadlineMs <= nowMs) connection.handleTimer(nowMs);
+      nextMs = Math.min(nextMs, connection.deadlineMs);
+    }
+    if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
+  };
+
+  #handleDatagram(datagram: Buffer, source: RemoteInfo): void {
+    if (!isLongHeader(datagram)) {
+      this.#routes.get(shortHeaderKey(datagram))?.handleDatagram(datagram, source);
+      return;
+    }
+    const header = parseLongHeader(datagram);
+    if (!header) return;
+    const connection = this.#routes.get(idKey(header.dcid));
+    if (connection) connection.handleDatagram(datagram, source);
+    else if (datagram.length >= LEAST_INITIAL_BYTES && !this.#closing)
+      this.#handleUnknown(datagram, header, source);
+  }
+
+  /** A datagram for no connection: a new one, or noise. */
+  #handleUnknown(datagram: Buffer, header: LongHeader, source: RemoteInfo): void {
+    if (header.version !== this.#native.PROTOCOL_VERSION) {
+      if (header.version !== 0) {
+        this.#reply(source, (out) => this.#native.negotiateVersion(header.scid, header.dcid, out));
+      }
+      return;
+    }
+    if (header.type !== 'initial' || header.dcid.length < OWN_ID_BYTES) return;
+    const host = unmapped(source.address);
+    const fromAddress = this.#halfOpen.get(host) ?? 0;
+    if (this.#halfOpenTotal >= MAX_HALF_OPEN || fromAddress >= MAX_HALF_OPEN_PER_ADDRESS) {
+      this.#metrics.count('mosaik.transport.handshakes_refused', { reason: 'half-open' });
+      return;
+    }
+    const name = `${host} ${source.port}`;
+    const wallMs = this.clock.wallMs();
+    let originalId: Buffer | undefined;
+    if (header.token.length > 0) {
+      originalId = this.#retryTokens.parse(name, header.token, header.dcid, wallMs);
+      if (!originalId) return;
+    } else if (this.#halfOpenTotal >= this.#retryFromHalfOpen) {
+      const retryId = randomBytes(OWN_ID_BYTES);
+      const token = this.#retryTokens.create(name, header.dcid, retryId, wallMs);
+      this.#reply(source, (out) =>
+        this.#native.retry(header.scid, header.dcid, retryId, token, header.version, out),
+      );
+      return;
+    }
+    if (!nativeLedger.admits()) {
+      this.#metrics.count('mosaik.transport.handshakes_refused', { reason: 'descriptors' });
+      return;
+    }
+    const remote = { host: source.address, port: source.port };
+    // After a retry the client already knows us by the id that the retry gave.
+    const id = originalId ? Buffer.from(header.dcid) : randomBytes(OWN_ID_BYTES);
+    const config = this.#config(isLoopback(host));
+    const native = this.#native.Connection.accept(id, originalId ?? null, this.#local, remote, config);
+    const routes = originalId ? [idKey(id)] : [idKey(id), idKey(header.dcid)];
+    this.#halfOpen.set(host, fromAddress + 1);
+    this.#halfOpenTotal += 1;
+    const connection = this.#track(native, { remote, initiator: false, routes });
+    connection.handleDatagram(datagram, source);
+    connection.abandonIfSilent();
+  }
+
+  #track(
+    native: NativeConnection,
+    init: { remote: HostPort; initiator: boolean; routes: string[]; expect?: PeerId | undefined },
+  ): QuicConnection {
+    nativeLedger.add(native);
+    const keylog = new Keylog(native);
+    const connection = new QuicConnection({ ...init, endpoint: this, native, keylog, local: this.#local });
+    this.#connections.add(connection);
+    for (const route of init.routes) this.#routes.set(route, connection);
+    return connection;
+  }
+
+  #leaveHalfOpen(connection: QuicConnection): void {
+    if (connection.initiator || !connection.leaveHalfOpen()) return;
+    const host = unmapped(connection.remote.host);
+    const left = (this.#halfOpen.get(host) ?? 0) - 1;
+    if (left > 0) this.#halfOpen.set(host, left);
+    else this.#halfOpen.delete(host);
+    this.#halfOpenTotal -= 1;
+  }
+
+  /** Sends what `write` puts into the buffer. */
+  #reply(source: RemoteInfo, write: (out: Buffer) => number): void {
+    const socket = this.#socket;
+    if (!socket || socket.congested) return;
+    try {
+      socket.send(write(socket.buffer), source.address, source.port);
+    } catch {
+      // The datagram's ids were not what the library takes.
+    }
+  }
+
+  #config(loopback: boolean, dialled?: string): NativeConfig {
+    const key = `${loopback} ${dialled ?? ''}`;
+    let config = this.#configs.get(key);
+    if (!config) {
+      config = createConfig(this.#native, {
+        keyPem: this.#keyPem,
+        certificatePem: this.#certificatePem,
+        alpns: dialled === undefined ? this.#alpns : [dialled],
+        datagramBytes: loopback ? this.limits.loopbackDatagramBytes : this.limits.maxDatagramBytes,
+        limits: this.limits,
+        dialling: dialled !== undefined,
+      });
+      this.#configs.set(key, config);
+    }
+    return config;
+  }
+
+  /** Where datagrams for an address go to, in the family of the socket. */
+  async #resolve(target: HostPort): Promise<HostPort> {
+    const family = this.#socket?.family ?? 4;
+    let { host } = target;
+    if (isIP(host) === 0) {
+      try {
+        host = (await lookup(host, family === 4 ? { family } : {})).address;
+      } catch (cause) {
+        throw new TransportError('unavailable', `cannot resolve ${host}`, { cause });
+      }
+    }
+    if (host === '0.0.0.0') host = '127.0.0.1';
+    if (host === '::') host = '::1';
+    if (isIP(host) === 6 && family === 4) {
+      throw new TransportError('address-invalid', `${host} is IPv6, the endpoint is bound to IPv4`);
+    }
+    return { host: isIP(host) === 4 && family === 6 ? `::ffff:${host}` : host, port: target.port };
+  }
+
+  async #close(): Promise<void> {
+    const error = new TransportError('closed', 'the endpoint is closed');
+    for (const dial of [...this.#dials.values()]) dial.reject(error);
+    const open = [...this.#connections];
+    for (const connection of open) {
+      if (connection.halfOpen) connection.abandon('the endpoint is closed');
+    }
+    await Promise.all(
+      open.map((each) => each.close(CloseCode.GracefulShutdown, 'the node is shutting down')),
+    );
+    for (const connection of open) connection.repeatClose();
+    for (const queue of this.#inbound.values()) queue.end(error);
+    this.#timer?.cancel();
+    await this.#socket?.close();
+  }
+}

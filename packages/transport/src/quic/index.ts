@@ -1,0 +1,2 @@
+/** `@mosaik/transport/quic`: endpoints over QUIC, one UDP socket each, on the native binding of `@matrixai/quic`. */
+export { createQuicTransport, type QuicTransportInit, quicTransport } from './quic-transport.ts';

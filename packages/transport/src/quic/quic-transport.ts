@@ -1,0 +1,27 @@
+import type { Transport } from '../ports.ts';
+import { QuicEndpoint } from './endpoint.ts';
+import { loadNative } from './native.ts';
+
+export interface QuicTransportInit {
+  /** Unfinished inbound handshakes from which on a client must first prove its address by a retry; default 64. */
+  retryFromHalfOpen?: number | undefined;
+}
+
+/** QUIC with options that few need. */
+export function createQuicTransport(init: QuicTransportInit = {}): Transport {
+  return {
+    listen: async (listen) => {
+      const endpoint = new QuicEndpoint({ ...listen, ...init, native: await loadNative() });
+      await endpoint.bind(listen.port ?? 0);
+      return endpoint;
+    },
+  };
+}
+
+/**
+ * Endpoints over QUIC (RFC 9000), each on one UDP socket.
+ *
+ * @example
+ * const endpoint = await quicTransport.listen({ secretKey: SecretKey.generate(), alpns: ['/example/1'] });
+ */
+export const quicTransport: Transport = createQuicTransport();
