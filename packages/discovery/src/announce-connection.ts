@@ -12,6 +12,10 @@ import type { Clock } from '@mosaik/wire/runtime';
 /** A neighbour that lets more than this wait is closed instead of buffered for. */
 const MAX_QUEUED_BYTES = 1024 * 1024;
 
+/** A neighbour is read no faster than this many messages a second, after so many at once: it waits, nothing is lost. */
+const MESSAGES_PER_SECOND = 512;
+const MESSAGES_AT_ONCE = 2_048;
+
 export interface AnnounceConnectionInit {
   readonly networkId: NetworkId;
   readonly clock: Clock;
@@ -23,10 +27,12 @@ export interface AnnounceConnectionInit {
 export class AnnounceConnection {
   readonly connection: Connection;
   readonly #link: Link;
+  readonly #clock: Clock;
 
-  private constructor(connection: Connection, link: Link) {
+  private constructor(connection: Connection, link: Link, clock: Clock) {
     this.connection = connection;
     this.#link = link;
+    this.#clock = clock;
   }
 
   /** Greets, network id first on both sides. Undefined when that failed; the connection is closed then. */
@@ -53,7 +59,7 @@ export class AnnounceConnection {
         return undefined;
       }
       if (!connection.initiator) link.write(hello);
-      return new AnnounceConnection(connection, link);
+      return new AnnounceConnection(connection, link, init.clock);
     } catch (error) {
       closeAfter(connection, error);
       return undefined;
@@ -74,9 +80,18 @@ export class AnnounceConnection {
    * honest peer would have sent that entry.
    */
   async run(receive: (entry: SignedPeerEntry) => boolean): Promise<void> {
+    let messages = 0;
+    let sinceMs = this.#clock.nowMs();
     try {
       for (;;) {
         const frame = await this.#link.receive();
+        messages += 1;
+        if (messages > MESSAGES_AT_ONCE) {
+          const spentMs = (messages / MESSAGES_PER_SECOND) * 1_000;
+          await this.#until(sinceMs + spentMs);
+          messages = 0;
+          sinceMs = this.#clock.nowMs();
+        }
         if (!frame) return this.close(CloseCode.Success, 'the link ended');
         const message = AnnounceMessage.decode(frame);
         if (message.type !== 'Entry') return this.close(CloseCode.ProtocolViolation, 'a second greeting');
@@ -87,6 +102,14 @@ export class AnnounceConnection {
     } catch (error) {
       closeAfter(this.connection, error);
     }
+  }
+
+  #until(atMs: number): Promise<void> {
+    const waitMs = atMs - this.#clock.nowMs();
+    if (waitMs <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#clock.schedule(waitMs, resolve);
+    });
   }
 
   close(code: number, reason: string): void {

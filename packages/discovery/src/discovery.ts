@@ -8,7 +8,7 @@ import {
   type Ticket,
   UniqueId,
 } from '@mosaik/wire';
-import { type Watch, WatchCell } from '@mosaik/wire/runtime';
+import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
 import { parseBootstrap } from './bootstrap.ts';
 import { Catalog } from './core/catalog.ts';
 import { createLocalEntry, type LocalContent, LocalVersion, sameContent } from './core/entry.ts';
@@ -37,7 +37,7 @@ export class Discovery {
   readonly #listeners = new Map<DiscoveryEvent, Set<(entry: PeerEntry) => void>>();
   #content: LocalContent;
   #conflictAtMs = Number.NEGATIVE_INFINITY;
-  #conflictPending = false;
+  #conflictTimer: Timer | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: ResolvedInit, known: readonly SignedPeerEntry[]) {
@@ -116,7 +116,7 @@ export class Discovery {
     return () => this.#subscribers.delete(listener);
   }
 
-  /** Calls `listener` on an event until the returned function is called. A purged peer departs too. */
+  /** Calls `listener` on an event until the returned function is called. A peer that is forgotten, purged or displaced, departs too. */
   on(event: DiscoveryEvent, listener: (entry: PeerEntry) => void): () => void {
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners.add(listener));
@@ -192,12 +192,18 @@ export class Discovery {
 
   async #close(): Promise<void> {
     const { clock, closeTimeoutMs } = this.#options;
+    this.#conflictTimer?.cancel();
     const departure = this.#sign(this.#content, true);
-    this.#local.set(departure);
-    const timeout = new Promise<void>((resolve) => {
-      clock.schedule(closeTimeoutMs, resolve);
+    this.#publish(departure);
+    const finished = Promise.all([this.#driver.close(departure), this.#book.close()]);
+    await new Promise<void>((resolve) => {
+      const timer = clock.schedule(closeTimeoutMs, resolve);
+      const done = () => {
+        timer.cancel();
+        resolve();
+      };
+      finished.then(done, done);
     });
-    await Promise.race([timeout, Promise.all([this.#driver.close(departure), this.#book.close()])]);
     this.#subscribers.clear();
     this.#listeners.clear();
     this.#local.close(new DiscoveryError('closed', 'discovery is closed'));
@@ -217,8 +223,12 @@ export class Discovery {
   }
 
   #announce(signed: SignedPeerEntry): void {
-    this.#local.set(signed);
+    this.#publish(signed);
     this.#driver.gossip({ type: 'announce', entry: signed });
+  }
+
+  #publish(signed: SignedPeerEntry): void {
+    this.#call((entry) => this.#local.set(entry), signed);
   }
 
   #sign(content: LocalContent, departed = false): SignedPeerEntry {
@@ -241,6 +251,7 @@ export class Discovery {
     switch (verdict.type) {
       case 'accepted':
         this.#handleAccepted(verdict.entry, verdict.previous, fromSubject, link);
+        if (verdict.evicted) this.#handleForgotten(verdict.evicted);
         return 'accepted';
       case 'own':
         return this.#handleOwn(signed);
@@ -310,26 +321,27 @@ export class Discovery {
       { version: signed.entry.version },
       'met the own identity at a higher version: signing above it',
     );
-    if (this.#conflictPending) return 'refused';
+    if (this.#conflictTimer) return 'refused';
     const resign = () => {
-      this.#conflictPending = false;
+      this.#conflictTimer = undefined;
       this.#conflictAtMs = clock.nowMs();
       this.#refresh();
       this.#book.touch();
     };
     if (waitMs <= 0) resign();
     else {
-      this.#conflictPending = true;
-      clock.schedule(waitMs, resign);
+      this.#conflictTimer = clock.schedule(waitMs, resign);
     }
     return 'refused';
   }
 
   #purge(): void {
-    for (const { entry } of this.#catalog.purge(this.#options.clock.nowMs())) {
-      if (!entry.departed) this.#emit('peer:departed', entry);
-    }
+    for (const entry of this.#catalog.purge(this.#options.clock.nowMs())) this.#handleForgotten(entry);
     this.#gaugeSize();
+  }
+
+  #handleForgotten({ entry }: SignedPeerEntry): void {
+    if (!entry.departed) this.#emit('peer:departed', entry);
   }
 
   #gaugeSize(): void {

@@ -112,18 +112,23 @@ export class Driver {
     addresses: readonly string[],
     options: { expect?: PeerId | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<PeerId> {
+    const abort = new AbortController();
+    const release = [follow(this.#abort.signal, abort), follow(options.signal, abort)];
     const key = options.expect ?? addresses.join(' ');
     const earlier = this.#exchanges.get(key);
-    const exchange = (earlier ?? Promise.resolve()).then(() => this.#sync(addresses, options));
-    const settled = exchange.then(
-      () => undefined,
-      () => undefined,
-    );
+    const exchange = (async () => {
+      if (earlier) await unlessAborted(earlier, abort.signal);
+      return this.#sync(addresses, options.expect, abort.signal);
+    })();
+    const settled = Promise.allSettled([earlier, exchange]).then(() => undefined);
     this.#exchanges.set(key, settled);
     try {
       return await exchange;
     } finally {
-      if (this.#exchanges.get(key) === settled) this.#exchanges.delete(key);
+      for (const each of release) each();
+      void settled.then(() => {
+        if (this.#exchanges.get(key) === settled) this.#exchanges.delete(key);
+      });
     }
   }
 
@@ -243,30 +248,25 @@ export class Driver {
 
   async #sync(
     addresses: readonly string[],
-    { expect, signal }: { expect?: PeerId | undefined; signal?: AbortSignal | undefined },
+    expect: PeerId | undefined,
+    signal: AbortSignal,
   ): Promise<PeerId> {
-    const { options } = this.#init;
-    const { clock, dialTimeoutMs } = options;
-    const either = signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal;
-    const connection = await dial(options.endpoint, addresses, Alpn.discoverySync, {
-      clock,
-      timeoutMs: dialTimeoutMs,
-      expect,
-      signal: either,
-    });
-    if (connection.remoteId === options.endpoint.id) {
+    const { endpoint, clock, dialTimeoutMs: timeoutMs } = this.#init.options;
+    const dialOptions = { clock, timeoutMs, expect, signal };
+    const connection = await dial(endpoint, addresses, Alpn.discoverySync, dialOptions);
+    if (connection.remoteId === endpoint.id) {
       await connection.close(CloseCode.Success, 'this is the same node');
       return connection.remoteId;
     }
     const abort = () => void connection.close(CloseCode.Cancelled, 'the exchange was cancelled');
-    either.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort, { once: true });
     try {
       await this.#exchange(connection);
     } catch (error) {
-      either.throwIfAborted();
+      signal.throwIfAborted();
       throw error;
     } finally {
-      either.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', abort);
     }
     return connection.remoteId;
   }
@@ -360,4 +360,25 @@ export class Driver {
       this.#init.options.logger.debug({ alpn, error: error.message }, 'no longer accepting');
     });
   }
+}
+
+/** Aborts `controller` with `signal`, until the returned function is called. */
+function follow(signal: AbortSignal | undefined, controller: AbortController): () => void {
+  const abort = () => controller.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  return () => signal?.removeEventListener('abort', abort);
+}
+
+function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    const done = () => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    };
+    promise.then(done, done);
+  });
 }

@@ -30,6 +30,8 @@ export type InsertVerdict =
       readonly type: 'accepted';
       readonly entry: SignedPeerEntry;
       readonly previous: SignedPeerEntry | undefined;
+      /** Who made room. */
+      readonly evicted: SignedPeerEntry | undefined;
     }
   | { readonly type: 'different-network' | 'drift' | 'full' | 'invalid' | 'own' | 'stale' };
 
@@ -129,6 +131,7 @@ export class Catalog {
     if (victim === null) return { type: 'full' };
     if (!this.#init.verify(signed)) return { type: 'invalid' };
 
+    const evicted = victim === undefined ? undefined : this.#records.get(victim)?.entry;
     if (victim !== undefined) this.#records.delete(victim);
     // What was decoded is a view into a frame; a copy lets the frame go.
     const copy = SignedPeerEntry.decode(SignedPeerEntry.encode(signed));
@@ -138,7 +141,7 @@ export class Catalog {
       heardMs: nowMs,
       contacted: fromSubject || (known?.contacted ?? false),
     });
-    return { type: 'accepted', entry: copy, previous: known?.entry };
+    return { type: 'accepted', entry: copy, previous: known?.entry, evicted };
   }
 
   /** `peer` itself was heard over an authenticated connection. */

@@ -131,7 +131,7 @@ export class Contacts {
     target.forced = false;
     target.failures = 0;
     target.peer = peer;
-    target.dueMs = nowMs + CHECK_MS;
+    target.dueMs = nextCheckMs(nowMs);
     if (!target.bootstrap && !target.remembered) this.#targets.delete(name);
   }
 
@@ -150,11 +150,15 @@ export class Contacts {
     let free = this.#init.maxConcurrent - this.#inFlight();
     if (free <= 0) return;
     const due = [...this.#targets].filter(([, target]) => !target.dialling && target.dueMs <= nowMs);
-    due.sort(([, a], [, b]) => a.dueMs - b.dueMs);
+    // Those that never answer must not keep the others waiting.
+    due.sort(
+      ([, a], [, b]) =>
+        Number(b.bootstrap) - Number(a.bootstrap) || a.failures - b.failures || a.dueMs - b.dueMs,
+    );
     for (const [name, target] of due) {
       const peer = target.peer ?? target.expect;
       if (!target.forced && peer !== undefined && this.#isFound(peer, nowMs)) {
-        target.dueMs = nowMs + CHECK_MS;
+        target.dueMs = nextCheckMs(nowMs);
         target.failures = 0;
         continue;
       }
@@ -201,4 +205,9 @@ export class Contacts {
     this.#targets.set(name, target);
     return target;
   }
+}
+
+/** The same for all targets: one timer serves them all. */
+function nextCheckMs(nowMs: number): number {
+  return (Math.floor(nowMs / CHECK_MS) + 2) * CHECK_MS;
 }

@@ -30,6 +30,12 @@ export interface LocalContent {
   readonly tickets: readonly Ticket[];
 }
 
+/**
+ * A wall clock that went back by more begins a new start instead of holding on to a time in the future, which third
+ * parties would refuse until it has come.
+ */
+const MAX_STEP_BACK_MS = 5_000;
+
 /** The versions of one's own entries: rising whatever the wall clock does. */
 export class LocalVersion {
   #startMs: number;
@@ -42,6 +48,10 @@ export class LocalVersion {
 
   /** The version of the next entry: above all before it. */
   next(wallMs: number): PeerEntryVersion {
+    if (sane(wallMs) + MAX_STEP_BACK_MS < this.#updateMs) {
+      this.#startMs += 1;
+      this.#updateMs = 0;
+    }
     this.#updateMs = Math.max(sane(wallMs), this.#updateMs + 1);
     return { startMs: this.#startMs, updateMs: this.#updateMs };
   }
