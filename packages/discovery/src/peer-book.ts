@@ -30,7 +30,7 @@ export function filePeerBook(path: string): PeerBook {
       try {
         const { size } = await stat(path);
         if (size > MAX_BOOK_BYTES) throw new RangeError(`${size} bytes are too many`);
-        return Book.decode(await readFile(path));
+        return Book.decode(Uint8Array.from(await readFile(path)));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
         throw new DiscoveryError('peer-book', `peer book ${path}: ${(error as Error).message}`, {

@@ -10,7 +10,7 @@ import { signedBytes } from './core/entry.ts';
  */
 export function signEntry(entry: PeerEntry, secretKey: SecretKey): SignedPeerEntry {
   if (entry.peerId !== secretKey.id) throw new TypeError('an entry is signed by its own subject');
-  const signed = { entry, signature: secretKey.sign(signedBytes(entry)) };
+  const signed = { entry, signature: Uint8Array.from(secretKey.sign(signedBytes(entry))) };
   const size = SignedPeerEntry.encode(signed).length;
   if (size > MAX_PEER_ENTRY_BYTES) {
     throw new RangeError(`a signed entry has at most ${MAX_PEER_ENTRY_BYTES} bytes, got ${size}`);
