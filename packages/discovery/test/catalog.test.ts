@@ -68,7 +68,10 @@ describe('Catalog.insert', () => {
     expect(catalog.insert(foreign, at(0)).type).toBe('different-network');
     const forged = { ...testEntry(1), signature: new Uint8Array(64) };
     expect(catalog.insert(forged, at(0)).type).toBe('invalid');
-    const renamed = { entry: { ...testEntry(1).entry, peerId: testKey(2).id }, signature: testEntry(1).signature };
+    const renamed = {
+      entry: { ...testEntry(1).entry, peerId: testKey(2).id },
+      signature: testEntry(1).signature,
+    };
     expect(catalog.insert(renamed, at(0)).type).toBe('invalid');
     expect(catalog.insert(testEntry(0), at(0)).type).toBe('own');
     expect(catalog.size).toBe(0);
@@ -114,7 +117,10 @@ describe('the size of a catalog', () => {
     const catalog = createCatalog();
     for (const peer of [1, 2, 3, 4]) catalog.insert(testEntry(peer), at(peer, true));
     expect(catalog.insert(testEntry(5), at(5)).type).toBe('full');
-    expect(catalog.insert(testEntry(6), at(6, true))).toMatchObject({ type: 'accepted', evicted: testEntry(1) });
+    expect(catalog.insert(testEntry(6), at(6, true))).toMatchObject({
+      type: 'accepted',
+      evicted: testEntry(1),
+    });
   });
 
   it('lets nobody leave for an entry with a wrong signature', () => {
@@ -149,7 +155,10 @@ describe('Catalog.purge', () => {
     catalog.purge(PURGE_MS);
     expect(catalog.insert(testEntry(1, 7), at(PURGE_MS)).type).toBe('stale');
     expect(catalog.lacks(testEntry(1, 7).entry)).toBe(false);
-    expect(catalog.insert(testEntry(1, 8), at(PURGE_MS))).toMatchObject({ type: 'accepted', previous: undefined });
+    expect(catalog.insert(testEntry(1, 8), at(PURGE_MS))).toMatchObject({
+      type: 'accepted',
+      previous: undefined,
+    });
 
     catalog.purge(2 * PURGE_MS);
     catalog.purge(4 * PURGE_MS - 1);

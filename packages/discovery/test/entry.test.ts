@@ -7,7 +7,10 @@ import { signEntry, verifyEntry } from '../src/index.ts';
 import { testEntry, WALL_MS } from './entries.ts';
 import { testKey } from './world.ts';
 
-function isAbove(a: { startMs: number; updateMs: number }, b: { startMs: number; updateMs: number }): boolean {
+function isAbove(
+  a: { startMs: number; updateMs: number },
+  b: { startMs: number; updateMs: number },
+): boolean {
   return a.startMs > b.startMs || (a.startMs === b.startMs && a.updateMs > b.updateMs);
 }
 
