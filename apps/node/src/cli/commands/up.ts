@@ -1,0 +1,62 @@
+import { type Command, Option } from 'commander';
+import { runNode } from '../../node/run-node.ts';
+import type { CommandContext } from '../command-context.ts';
+import {
+  DEFAULT_HTTP,
+  DEFAULT_LISTEN,
+  LOG_LEVELS,
+  PREFERENCES,
+  resolveUpSettings,
+  type UpFlags,
+} from '../settings.ts';
+
+export function addUpCommand(program: Command, context: CommandContext): void {
+  const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
+  program
+    .command('up')
+    .description('run a node: join the group of a key, and serve HTTP')
+    .option('--network <name>', 'the network that this node belongs to (MOSAIK_NETWORK)')
+    .option('--key-file <file>', 'the group key (MOSAIK_KEY_FILE, or the key itself in MOSAIK_GROUP_KEY)')
+    .option(
+      '--listen <host:port>',
+      `where to bind UDP (MOSAIK_LISTEN; default ${DEFAULT_LISTEN}, any free port)`,
+    )
+    .option(
+      '--advertise <host:port>',
+      'address to tell others instead; repeatable (MOSAIK_ADVERTISE)',
+      collect,
+    )
+    .option(
+      '--bootstrap <address>',
+      'a first peer, as host:port or PEER@host:port; repeatable (MOSAIK_BOOTSTRAP)',
+      collect,
+    )
+    .option('--http <host:port>', `where to serve HTTP (MOSAIK_HTTP; default ${DEFAULT_HTTP})`)
+    .option('--http-token <token>', 'what clients must present; needed beyond loopback (MOSAIK_HTTP_TOKEN)')
+    .option('--data-dir <dir>', 'keeps identity and peer book from run to run (MOSAIK_DATA_DIR)')
+    .option(
+      '--voters <ids>',
+      'who counts, as peer ids with commas; default: follows the bonds (MOSAIK_VOTERS)',
+    )
+    .option('--preference <kind>', `how much to want to lead: ${PREFERENCES.join(', ')} (MOSAIK_PREFERENCE)`)
+    .option('--config <file>', 'JSON with these options in camel case (MOSAIK_CONFIG)')
+    .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (MOSAIK_LOG_LEVEL; default info)`)
+    .option('--json', 'say on stdout that the node is ready as one line of JSON')
+    .addOption(new Option('--until-stdin-ends').hideHelp())
+    .action(
+      async (
+        flags: Omit<UpFlags, 'voters'> & { voters?: string; json?: boolean; untilStdinEnds?: boolean },
+      ) => {
+        const { json, untilStdinEnds, voters, ...rest } = flags;
+        const settings = await resolveUpSettings(
+          { ...rest, ...(voters === undefined ? {} : { voters: voters.split(',') }) },
+          process.env,
+        );
+        await runNode(settings, {
+          page: context.page,
+          json: json ?? false,
+          untilStdinEnds: untilStdinEnds ?? false,
+        });
+      },
+    );
+}

@@ -1,0 +1,63 @@
+import type { BondId, GroupId, NetworkId, PeerId } from '@mosaik/wire';
+
+/** Body of `GET /v1/status` and of the `status` events, without `state` in the latter. */
+export interface NodeStatus {
+  readonly peerId: PeerId;
+  readonly networkId: NetworkId;
+  /** The name that the operator gave the network. */
+  readonly network: string;
+  readonly groupId: GroupId;
+  /** `diverged`: this member met another history of the group and stopped. */
+  readonly health: 'running' | 'diverged' | 'failed' | 'closed';
+  /** What an operator should know: why it stopped, or why it does not count. */
+  readonly problem?: string;
+  readonly role: 'leader' | 'follower' | 'candidate';
+  readonly term: number;
+  readonly leader: PeerId | null;
+  /** It leads, or is a caught-up follower of a known leader. */
+  readonly online: boolean;
+  readonly committed: number;
+  readonly applied: number;
+  readonly logPosition: { readonly term: number; readonly index: number };
+  readonly quorum: { readonly mode: 'dynamic' | 'voters'; readonly have: number; readonly need: number };
+  /** Who counts: the view that follows the bonds, or the voters. */
+  readonly members: readonly PeerId[];
+  readonly bonds: readonly BondDescription[];
+  /** Every bond of the group that this node knows of. */
+  readonly topology: readonly (readonly [PeerId, PeerId])[];
+  readonly addresses: readonly string[];
+  readonly version: string;
+  readonly uptimeMs: number;
+  /** The replicated map: equal digests, equal content. Null when the group is closed. */
+  readonly state?: StateDescription | null;
+}
+
+export interface BondDescription {
+  readonly peerId: PeerId;
+  readonly bondId: BondId;
+  /** Null until measured. */
+  readonly rttMs: number | null;
+  readonly ageMs: number;
+}
+
+export interface StateDescription {
+  readonly digest: string;
+  /** Number of keys. */
+  readonly size: number;
+  /** The last log entry that the digest includes. */
+  readonly applied: number;
+}
+
+export interface LeaderBody {
+  readonly leader: PeerId | null;
+  readonly term: number;
+}
+
+export interface PeerDescription {
+  readonly peerId: PeerId;
+  readonly addresses: readonly string[];
+  readonly tags: readonly string[];
+  readonly groups: readonly GroupId[];
+  /** Whether this node has a bond with it in its group. */
+  readonly bonded: boolean;
+}

@@ -1,0 +1,123 @@
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { filePeerBook } from '@mosaik/discovery';
+import { keyValue } from '@mosaik/groups';
+import { Network, type SecretKey, TransportError } from '@mosaik/network';
+import type { PeerId } from '@mosaik/wire';
+import { type Logger, systemClock } from '@mosaik/wire/runtime';
+import { describeError } from '../cli/describe-error.ts';
+import { formatHostPort, isLoopbackHost } from '../cli/parse-host-port.ts';
+import type { UpSettings } from '../cli/settings.ts';
+import { UsageError } from '../cli/usage-error.ts';
+import type { DashboardPage } from '../dashboard/page.ts';
+import { openIdentity } from '../files/identity.ts';
+import { createHttpApp } from '../http/app.ts';
+import { bindHttp } from '../http/bind-http.ts';
+import { registerGroupGauges } from './group-gauges.ts';
+import { GroupNode, type KeyValueGroup } from './group-node.ts';
+import { logChanges } from './log-changes.ts';
+import { PrometheusMetrics } from './prometheus-metrics.ts';
+
+export interface StartNodeComponents {
+  readonly page: DashboardPage;
+  readonly logger: Logger;
+}
+
+export interface RunningNode {
+  readonly peerId: PeerId;
+  /** Where peers can dial it. */
+  readonly addresses: readonly string[];
+  readonly http: string;
+  /** Leaves the group, departs from the network, frees the ports. */
+  close(): Promise<void>;
+}
+
+/** How long requests in flight may take to finish once the node stops. */
+const HTTP_GRACE_MS = 1_000;
+/** The file of a data directory that holds the entries of peers that were met. */
+const PEER_BOOK_FILE = 'peers';
+
+/** Network, group and HTTP API from settings. @throws UsageError for what only trying could show. */
+export async function startNode(settings: UpSettings, components: StartNodeComponents): Promise<RunningNode> {
+  const { logger, page } = components;
+  const { dataDir } = settings;
+  const secretKey = dataDir && (await openIdentity(dataDir.value, dataDir.source));
+  const http = await bindHttp(settings.http);
+  const metrics = new PrometheusMetrics({ process: true });
+  const stopping = new AbortController();
+  let network: Network | undefined;
+  let group: KeyValueGroup;
+  try {
+    network = await createNetwork(settings, { secretKey, metrics, logger });
+    group = joinGroup(network, settings);
+  } catch (error) {
+    await Promise.all([http.close(0), network?.close()]);
+    throw error;
+  }
+  const node = new GroupNode({ network, networkName: settings.network, group });
+  registerGroupGauges(metrics.registry, () => node.status());
+  const app = createHttpApp({
+    node,
+    page,
+    metrics: metrics.registry,
+    token: settings.httpToken,
+    loopback: isLoopbackHost(settings.http.value.host),
+    clock: systemClock,
+    logger,
+    signal: stopping.signal,
+  });
+  http.serve(getRequestListener(app.fetch));
+  logChanges(group, logger);
+  logger.info({ peer: network.id, addresses: network.addresses, group: group.id, http: http.url }, 'ready');
+  return {
+    peerId: network.id,
+    addresses: network.addresses,
+    http: http.url,
+    async close() {
+      stopping.abort();
+      await Promise.all([http.close(HTTP_GRACE_MS), network.close()]);
+    },
+  };
+}
+
+async function createNetwork(
+  settings: UpSettings,
+  components: { secretKey: SecretKey | undefined; metrics: PrometheusMetrics; logger: Logger },
+): Promise<Network> {
+  const { listen, dataDir, advertise } = settings;
+  const { secretKey, metrics, logger } = components;
+  try {
+    return await Network.create({
+      networkId: settings.network,
+      listen: listen.value,
+      ...(secretKey ? { secretKey } : {}),
+      ...(advertise.length > 0 ? { advertise } : {}),
+      discovery: {
+        bootstrap: settings.bootstrap,
+        ...(dataDir ? { peerBook: filePeerBook(join(dataDir.value, PEER_BOOK_FILE)) } : {}),
+      },
+      metrics,
+      logger,
+    });
+  } catch (error) {
+    if (!(error instanceof TransportError)) throw error;
+    throw UsageError.for(listen.source, formatHostPort(listen.value), describeError(error), { cause: error });
+  }
+}
+
+function joinGroup(network: Network, { groupKey, voters, preference }: UpSettings): KeyValueGroup {
+  try {
+    return network.groups
+      .withKey(groupKey)
+      .withStateMachine(keyValue())
+      .withConsensus(voters ? { quorum: { voters } } : {})
+      .withPreference(preference)
+      .join();
+  } catch (error) {
+    // The same settings may be right elsewhere: only this node's id tells, as with an observer among the voters.
+    if (error instanceof TypeError || error instanceof RangeError) {
+      throw new UsageError(`--voters, --preference: ${describeError(error)}`, { cause: error });
+    }
+    throw error;
+  }
+}
