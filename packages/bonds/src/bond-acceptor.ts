@@ -1,11 +1,172 @@
-import type { BondAcceptorInit } from './options.ts';
+import { acceptHandshake, type GroupKey, HandshakeError, type HandshakeResult } from '@mosaik/handshake';
+import type { Connection, Link } from '@mosaik/transport';
+import {
+  Alpn,
+  CloseCode,
+  type GroupId,
+  MAX_CONTROL_FRAME_BYTES,
+  type PeerId,
+  type SignedPeerEntry,
+} from '@mosaik/wire';
+import { BondError } from './errors.ts';
+import { handshakeChannel, sessionSecretOf } from './handshake-channel.ts';
+import {
+  type BondAcceptorInit,
+  type BondAdmission,
+  MAX_PENDING_HANDSHAKES,
+  MAX_PENDING_HANDSHAKES_PER_PEER,
+  type ResolvedAcceptorInit,
+  resolveAcceptorInit,
+} from './options.ts';
 
+/** A group that inbound handshakes may name. */
+export interface AcceptingGroup {
+  readonly groupId: GroupId;
+  readonly groupKey: GroupKey;
+  readonly incarnation: bigint;
+  bondEntries(): readonly SignedPeerEntry[];
+  admit(peer: PeerId, incarnation: bigint, dialled: boolean): Promise<BondAdmission>;
+  handleProven(proven: ProvenConnection): void;
+}
+
+/** A connection whose handshake is done. */
+export interface ProvenConnection {
+  connection: Connection;
+  /** The link that the handshake ran on. */
+  control: Link;
+  dialled: boolean;
+  result: HandshakeResult;
+  /** Wall-clock end of the admission, when it has one. */
+  admittedUntilMs: number | undefined;
+}
+
+/**
+ * Answers every inbound bond of an endpoint and hands the proven ones to their group: known peer, handshake, admission.
+ * One per endpoint. A connection that fails any step is closed with its code and concerns no group.
+ */
 export class BondAcceptor {
-  readonly init: BondAcceptorInit;
+  readonly #init: ResolvedAcceptorInit;
+  readonly #groups = new Map<GroupId, AcceptingGroup>();
+  readonly #pending = new Map<PeerId, number>();
+  readonly #closing = new AbortController();
+  #pendingCount = 0;
 
   constructor(init: BondAcceptorInit) {
-    this.init = init;
+    this.#init = resolveAcceptorInit(init);
+    void this.#acceptAll();
   }
 
-  async close(): Promise<void> {}
+  /** Lets handshakes name the group. @throws BondError `closed`, `duplicate-group`. */
+  register(group: AcceptingGroup): void {
+    if (this.#closing.signal.aborted) throw new BondError('closed', 'the acceptor is closed');
+    if (this.#groups.has(group.groupId))
+      throw new BondError('duplicate-group', `group ${group.groupId} is registered already`);
+    this.#groups.set(group.groupId, group);
+  }
+
+  unregister(groupId: GroupId): void {
+    this.#groups.delete(groupId);
+  }
+
+  /** Refuses whoever comes from now on. Bonds that exist are their managers'. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#groups.clear();
+  }
+
+  async #acceptAll(): Promise<void> {
+    const { endpoint, logger } = this.#init;
+    try {
+      for await (const connection of endpoint.inbound(Alpn.groups)) void this.#accept(connection);
+    } catch (error) {
+      if (!this.#closing.signal.aborted) logger.debug({ error }, 'no more inbound bonds');
+    }
+  }
+
+  async #accept(connection: Connection): Promise<void> {
+    const { logger, metrics, networkId } = this.#init;
+    const peer = connection.remoteId;
+    const refusal = this.#refusal(peer);
+    if (refusal) {
+      await connection.close(refusal.code, refusal.reason).catch(() => {});
+      return;
+    }
+    this.#count(peer, 1);
+    try {
+      await this.#handshake(connection);
+    } catch (error) {
+      const { closeCode = CloseCode.UnexpectedClose } = error as { closeCode?: number };
+      metrics.count('mosaik.groups.bonds.handshake.failures', {
+        network: networkId,
+        code: String(closeCode),
+      });
+      logger.info({ peer, address: connection.remoteAddress, error }, 'inbound bond refused');
+      await connection.close(closeCode, 'handshake failed').catch(() => {});
+    } finally {
+      this.#count(peer, -1);
+    }
+  }
+
+  #refusal(peer: PeerId): { code: number; reason: string } | undefined {
+    if (this.#closing.signal.aborted) return { code: CloseCode.GracefulShutdown, reason: 'shutting down' };
+    if (
+      this.#pendingCount >= MAX_PENDING_HANDSHAKES ||
+      (this.#pending.get(peer) ?? 0) >= MAX_PENDING_HANDSHAKES_PER_PEER
+    )
+      return { code: CloseCode.Cancelled, reason: 'too many handshakes under way' };
+    if (!this.#init.directory.entry(peer))
+      return { code: CloseCode.UnknownPeer, reason: 'not in the catalog of this peer' };
+    return undefined;
+  }
+
+  async #handshake(connection: Connection): Promise<void> {
+    const { networkId, endpoint, clock, handshakeTimeoutMs } = this.#init;
+    const deadlineMs = clock.nowMs() + handshakeTimeoutMs;
+    const control = await this.#acceptControl(connection);
+    control.maxFrameBytes = MAX_CONTROL_FRAME_BYTES;
+    let admittedUntilMs: number | undefined;
+    const result = await acceptHandshake(handshakeChannel(connection, control), {
+      networkId,
+      groups: (groupId) => this.#groups.get(groupId)?.groupKey,
+      sessionSecret: (groupId) => sessionSecretOf(connection, groupId),
+      localId: endpoint.id,
+      remoteId: connection.remoteId,
+      bonds: (groupId) => this.#groups.get(groupId)?.bondEntries() ?? [],
+      incarnation: (groupId) => this.#groups.get(groupId)?.incarnation ?? 0n,
+      admit: async ({ remoteId, groupId, incarnation }) => {
+        const admission = await this.#groups.get(groupId)?.admit(remoteId, incarnation, false);
+        if (!admission) return { closeCode: CloseCode.GroupNotFound, reason: 'no such group here' };
+        if (admission.ok !== true) return admission;
+        admittedUntilMs = admission.expiresAtMs;
+        return { ok: true };
+      },
+      timeoutMs: Math.max(1, deadlineMs - clock.nowMs()),
+      signal: this.#closing.signal,
+      clock,
+    });
+    const group = this.#groups.get(result.groupId);
+    if (group) group.handleProven({ connection, control, dialled: false, result, admittedUntilMs });
+    else await connection.close(CloseCode.GracefulShutdown, 'the group was left');
+  }
+
+  /** The initiator's first link, in time: a peer that connects and then says nothing is let go. */
+  async #acceptControl(connection: Connection): Promise<Link> {
+    const { clock, handshakeTimeoutMs } = this.#init;
+    const late = new AbortController();
+    const timer = clock.schedule(handshakeTimeoutMs, () =>
+      late.abort(new HandshakeError('timeout', 'no handshake in time', { closeCode: CloseCode.Timeout })),
+    );
+    try {
+      return await connection.acceptLink({ signal: late.signal });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #count(peer: PeerId, by: number): void {
+    const count = (this.#pending.get(peer) ?? 0) + by;
+    if (count > 0) this.#pending.set(peer, count);
+    else this.#pending.delete(peer);
+    this.#pendingCount += by;
+  }
 }

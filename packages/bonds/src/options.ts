@@ -1,12 +1,24 @@
 import type { GroupKey } from '@mosaik/handshake';
 import type { Endpoint } from '@mosaik/transport';
 import type { GroupId, NetworkId, PeerId, SignedPeerEntry } from '@mosaik/wire';
-import type { Clock, Logger, Metrics, Rng } from '@mosaik/wire/runtime';
+import {
+  type Clock,
+  type Logger,
+  type Metrics,
+  type Rng,
+  silentLogger,
+  silentMetrics,
+  systemClock,
+  systemRng,
+} from '@mosaik/wire/runtime';
 import type { Bond, BondDownReason } from './bond.ts';
 import type { BondAcceptor } from './bond-acceptor.ts';
 import type { PeerDirectory } from './peer-directory.ts';
 
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 2000;
+
+/** Longer intervals would outlive the transport's own keep-alive. */
+export const MAX_HEARTBEAT_INTERVAL_MS = 10_000;
 
 /** Bytes queued on one bond's lane beyond which the peer counts as unable to drain. */
 export const MAX_CONTROL_QUEUE_BYTES = 4 * 1024 * 1024;
@@ -64,4 +76,61 @@ export interface BondManagerInit {
   rng?: Rng | undefined;
   logger?: Logger | undefined;
   metrics?: Metrics | undefined;
+}
+
+/** An init with its defaults filled in. */
+export type Resolved<Init, Defaults extends keyof Init> = Omit<Init, Defaults> & {
+  readonly [K in Defaults]-?: NonNullable<Init[K]>;
+};
+
+export type ResolvedAcceptorInit = Resolved<
+  BondAcceptorInit,
+  'handshakeTimeoutMs' | 'clock' | 'logger' | 'metrics'
+>;
+
+export type ResolvedManagerInit = Resolved<
+  BondManagerInit,
+  'handshakeTimeoutMs' | 'admission' | 'persistent' | 'clock' | 'rng' | 'logger' | 'metrics'
+>;
+
+/** @throws RangeError that names the option and the value. */
+export function resolveAcceptorInit(init: BondAcceptorInit): ResolvedAcceptorInit {
+  return {
+    ...init,
+    handshakeTimeoutMs: ranged(
+      'handshakeTimeoutMs',
+      init.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
+      1,
+    ),
+    clock: init.clock ?? systemClock,
+    logger: init.logger ?? silentLogger,
+    metrics: init.metrics ?? silentMetrics,
+  };
+}
+
+/** @throws RangeError that names the option and the value. */
+export function resolveManagerInit(init: BondManagerInit): ResolvedManagerInit {
+  ranged('heartbeatIntervalMs', init.heartbeatIntervalMs, 1, MAX_HEARTBEAT_INTERVAL_MS);
+  ranged('heartbeatJitterMs', init.heartbeatJitterMs, 0, init.heartbeatIntervalMs - 1);
+  ranged('maxMissedHeartbeats', init.maxMissedHeartbeats, 1);
+  return {
+    ...init,
+    handshakeTimeoutMs: ranged(
+      'handshakeTimeoutMs',
+      init.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
+      1,
+    ),
+    admission: init.admission ?? (async () => ({ ok: true })),
+    persistent: init.persistent ?? [],
+    clock: init.clock ?? systemClock,
+    rng: init.rng ?? systemRng,
+    logger: init.logger ?? silentLogger,
+    metrics: init.metrics ?? silentMetrics,
+  };
+}
+
+function ranged(name: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isFinite(value) || value < least || value > most)
+    throw new RangeError(`${name}: expected a number from ${least} to ${most}, got ${value}`);
+  return value;
 }

@@ -1,2 +1,2 @@
 /** `@mosaik/bonds/testing`: what tests of this layer, and of layers above it, share. */
-export {};
+export { type TestDirectories, TestDirectory, type TestDirectoryInit } from './test-directory.ts';
