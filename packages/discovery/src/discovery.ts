@@ -38,6 +38,7 @@ export class Discovery {
   #content: LocalContent;
   #conflictAtMs = Number.NEGATIVE_INFINITY;
   #conflictTimer: Timer | undefined;
+  #leaving = false;
   #closing: Promise<void> | undefined;
 
   private constructor(options: ResolvedInit, known: readonly SignedPeerEntry[]) {
@@ -134,7 +135,7 @@ export class Discovery {
     options: { expect?: PeerId | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
     const parsed = parseBootstrap(address);
-    if (this.#closing) throw new DiscoveryError('closed', 'discovery is closed');
+    if (this.#leaving) throw new DiscoveryError('closed', 'discovery is closed');
     await this.#driver.sync([parsed.address], {
       expect: options.expect ?? parsed.peerId,
       signal: options.signal,
@@ -182,7 +183,9 @@ export class Discovery {
 
   /** Tells the neighbours that this peer leaves, saves the peer book, ends all connections. Bounded; idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#leaving = true;
+    // Not at once: a listener of the last entry may call this again.
+    this.#closing ??= Promise.resolve().then(() => this.#close());
     return this.#closing;
   }
 
@@ -193,9 +196,8 @@ export class Discovery {
   async #close(): Promise<void> {
     const { clock, closeTimeoutMs } = this.#options;
     this.#conflictTimer?.cancel();
-    const departure = this.#sign(this.#content, true);
-    this.#publish(departure);
-    const finished = Promise.all([this.#driver.close(departure), this.#book.close()]);
+    this.#publish(this.#sign(this.#content, true));
+    const finished = Promise.all([this.#driver.close(closeTimeoutMs), this.#book.close()]);
     await new Promise<void>((resolve) => {
       const timer = clock.schedule(closeTimeoutMs, resolve);
       const done = () => {
@@ -210,7 +212,7 @@ export class Discovery {
   }
 
   #change(change: Partial<LocalContent>): void {
-    if (this.#closing) return;
+    if (this.#leaving) return;
     const content = { ...this.#content, ...change };
     assertContent(content);
     const signed = this.#sign(content);
@@ -219,7 +221,7 @@ export class Discovery {
   }
 
   #refresh(): void {
-    if (!this.#closing) this.#announce(this.#sign(this.#content));
+    if (!this.#leaving) this.#announce(this.#sign(this.#content));
   }
 
   #announce(signed: SignedPeerEntry): void {
@@ -313,7 +315,7 @@ export class Discovery {
     const held: CatalogDigestEntry = this.#local.value.entry;
     if (comparePeerEntryVersions(signed.entry.version, held.version) <= 0) return 'refused';
     if (!verifyEntry(signed)) return 'hostile';
-    if (this.#closing) return 'refused';
+    if (this.#leaving) return 'refused';
     const { clock, logger } = this.#options;
     this.#version.observe(signed.entry.version);
     const waitMs = this.#conflictAtMs + CONFLICT_PERIOD_MS - clock.nowMs();

@@ -7,6 +7,7 @@ import type { Catalog } from './core/catalog.ts';
 import { Contacts, type ContactsDial, type ContactsInput } from './core/contacts.ts';
 import { Gossip, type GossipEffect, type GossipInput } from './core/gossip.ts';
 import { dial } from './dial.ts';
+import { DiscoveryError } from './errors.ts';
 import { InboundLimiter } from './inbound-limiter.ts';
 import type { ResolvedInit } from './options.ts';
 import { MAX_PEER_BOOK_ENTRIES } from './peer-book.ts';
@@ -14,6 +15,8 @@ import { syncOver } from './sync-connection.ts';
 
 /** Dials for catalog exchanges at a time. */
 const MAX_CONCURRENT_DIALS = 8;
+/** Peers that a node without neighbours tells that it leaves. */
+const MAX_FAREWELLS = 3;
 /** Inbound connections at a time, of each protocol and of one peer in each. */
 const MAX_INBOUND_SYNCS = 32;
 const MAX_INBOUND_ANNOUNCES = 128;
@@ -36,13 +39,15 @@ export class Driver {
   readonly #gossip: Gossip;
   readonly #contacts: Contacts;
   readonly #links = new Map<number, AnnounceConnection>();
-  readonly #abort = new AbortController();
+  /** What is being dialled and exchanged: all of it ends when discovery closes. */
+  readonly #pending = new Set<AbortController>();
   readonly #syncs = new InboundLimiter(MAX_INBOUND_SYNCS, MAX_INBOUND_PER_PEER);
   readonly #announces = new InboundLimiter(MAX_INBOUND_ANNOUNCES, MAX_INBOUND_PER_PEER);
   /** One exchange at a time with each peer that this side dials; later ones wait for it. */
   readonly #exchanges = new Map<string, Promise<void>>();
   #nextLink = 1;
   #running = false;
+  #closed = false;
   #timer: Timer | undefined;
   #armedMs = Number.POSITIVE_INFINITY;
   #purgeAtMs: number;
@@ -92,13 +97,13 @@ export class Driver {
   }
 
   gossip(input: GossipInput): void {
-    if (this.#abort.signal.aborted) return;
+    if (this.#closed) return;
     this.#gossip.handle(input, this.#nowMs);
     this.#run();
   }
 
   contacts(input: ContactsInput): void {
-    if (this.#abort.signal.aborted) return;
+    if (this.#closed) return;
     this.#contacts.handle(input, this.#nowMs);
     this.#run();
   }
@@ -112,8 +117,8 @@ export class Driver {
     addresses: readonly string[],
     options: { expect?: PeerId | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<PeerId> {
-    const abort = new AbortController();
-    const release = [follow(this.#abort.signal, abort), follow(options.signal, abort)];
+    const abort = this.#begin();
+    const release = follow(options.signal, abort);
     const key = options.expect ?? addresses.join(' ');
     const earlier = this.#exchanges.get(key);
     const exchange = (async () => {
@@ -125,25 +130,49 @@ export class Driver {
     try {
       return await exchange;
     } finally {
-      for (const each of release) each();
+      release();
+      this.#pending.delete(abort);
       void settled.then(() => {
         if (this.#exchanges.get(key) === settled) this.#exchanges.delete(key);
       });
     }
   }
 
-  /** Tells every neighbour the last entry, and ends all connections. Not bounded in time: the caller is. */
-  async close(departure: SignedPeerEntry): Promise<void> {
+  /**
+   * Tells every neighbour the last entry, which `local` gives by now, and ends all connections. Without a neighbour,
+   * a few others are told. Takes at most `timeoutMs`.
+   */
+  async close(timeoutMs: number): Promise<void> {
+    const { clock } = this.#init.options;
+    const timeout = new AbortController();
+    const timer = clock.schedule(timeoutMs, () => timeout.abort(new DiscoveryError('timeout', 'closing')));
     const links = [...this.#links.values()];
-    for (const link of links) link.send(departure);
+    for (const link of links) link.send(this.#init.local());
+    if (links.length === 0) await this.#tellOthers(timeout.signal);
     this.#timer?.cancel();
-    this.#abort.abort(new DOMException('discovery is closing', 'AbortError'));
-    const code = CloseCode.GracefulShutdown;
-    await Promise.allSettled([
-      ...links.map(({ connection }) => connection.close(code, 'leaving')),
-      ...[...this.#syncs.connections()].map((connection) => connection.close(code, 'leaving')),
-      ...[...this.#announces.connections()].map((connection) => connection.close(code, 'leaving')),
-    ]);
+    this.#closed = true;
+    for (const abort of this.#pending) abort.abort(closingReason());
+    const inbound = [...this.#syncs.connections(), ...this.#announces.connections()];
+    const closing = [...links.map(({ connection }) => connection), ...inbound].map((connection) =>
+      connection.close(CloseCode.GracefulShutdown, 'leaving'),
+    );
+    await unlessAborted(Promise.allSettled(closing), timeout.signal).catch(() => undefined);
+    timer.cancel();
+  }
+
+  #begin(): AbortController {
+    const abort = new AbortController();
+    if (this.#closed) abort.abort(closingReason());
+    else this.#pending.add(abort);
+    return abort;
+  }
+
+  async #tellOthers(signal: AbortSignal): Promise<void> {
+    const { catalog, options } = this.#init;
+    const peers = [...catalog.alive(this.#nowMs, options.purgeAfterMs)].slice(0, MAX_FAREWELLS);
+    await Promise.allSettled(
+      peers.map((expect) => this.sync(catalog.entry(expect)?.entry.addresses ?? [], { expect, signal })),
+    );
   }
 
   get #nowMs(): number {
@@ -196,7 +225,7 @@ export class Driver {
   }
 
   #arm(): void {
-    if (this.#abort.signal.aborted) return;
+    if (this.#closed) return;
     const dueMs = Math.min(
       this.#gossip.nextDeadlineMs(),
       this.#contacts.nextDeadlineMs() ?? Number.POSITIVE_INFINITY,
@@ -307,17 +336,21 @@ export class Driver {
 
   async #dialNeighbour(peer: PeerId): Promise<void> {
     const { options, catalog } = this.#init;
+    const abort = this.#begin();
     try {
       const addresses = catalog.entry(peer)?.entry.addresses ?? [];
       const connection = await dial(options.endpoint, addresses, Alpn.discoveryAnnounce, {
         clock: options.clock,
         timeoutMs: options.dialTimeoutMs,
         expect: peer,
-        signal: this.#abort.signal,
+        signal: abort.signal,
       });
+      this.#pending.delete(abort);
       if (await this.#runLink(connection)) return;
     } catch (error) {
       options.logger.debug({ peer, error: (error as Error).message }, 'neighbour not reached');
+    } finally {
+      this.#pending.delete(abort);
     }
     this.gossip({ type: 'dial-failed', peer });
   }
@@ -331,7 +364,7 @@ export class Driver {
       timeoutMs: options.exchangeTimeoutMs,
     });
     if (!announce) return false;
-    if (this.#abort.signal.aborted) {
+    if (this.#closed) {
       announce.close(CloseCode.GracefulShutdown, 'leaving');
       return false;
     }
@@ -351,7 +384,7 @@ export class Driver {
   #accept(alpn: string, limiter: InboundLimiter, serve: (connection: Connection) => Promise<unknown>): void {
     const loop = async () => {
       for await (const connection of this.#init.options.endpoint.inbound(alpn)) {
-        if (this.#abort.signal.aborted) void connection.close(CloseCode.GracefulShutdown, 'leaving');
+        if (this.#closed) void connection.close(CloseCode.GracefulShutdown, 'leaving');
         else limiter.serve(connection, serve);
       }
     };
@@ -362,6 +395,10 @@ export class Driver {
   }
 }
 
+function closingReason(): Error {
+  return new DOMException('discovery is closing', 'AbortError');
+}
+
 /** Aborts `controller` with `signal`, until the returned function is called. */
 function follow(signal: AbortSignal | undefined, controller: AbortController): () => void {
   const abort = () => controller.abort(signal?.reason);
@@ -370,7 +407,7 @@ function follow(signal: AbortSignal | undefined, controller: AbortController): (
   return () => signal?.removeEventListener('abort', abort);
 }
 
-function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) return abort();

@@ -21,6 +21,8 @@ export interface Node {
   readonly address: string;
 }
 
+type Nodes<N extends number, T extends Node[] = []> = T['length'] extends N ? T : Nodes<N, [...T, Node]>;
+
 /** Nodes on one memory network and one virtual clock; one seed decides a whole run. */
 export class World {
   readonly clock = new VirtualClock();
@@ -60,6 +62,17 @@ export class World {
     const node = { discovery, endpoint, key, id: key.id, address: endpoint.addresses[0] ?? '' };
     this.nodes.push(node);
     return node;
+  }
+
+  /** That many nodes, each with the one before as its bootstrap address, all known to all. */
+  async chain<N extends number>(count: N): Promise<Nodes<N>> {
+    const nodes: Node[] = [];
+    for (let number = 1; number <= count; number += 1) {
+      const before = nodes.at(-1);
+      nodes.push(await this.node(number, { bootstrap: before ? [before.address] : [] }));
+    }
+    await this.clock.until(() => knowsAll(nodes), 2_000);
+    return nodes as Nodes<N>;
   }
 
   /** Runs until `promise` settles. */

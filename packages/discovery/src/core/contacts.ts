@@ -68,9 +68,12 @@ export class Contacts {
     switch (input.type) {
       case 'tick':
         break;
-      case 'bootstrap':
-        this.#target(input.address, { ...input, addresses: [input.address], bootstrap: true }, nowMs);
+      case 'bootstrap': {
+        const { address, expect } = input;
+        const name = expect === undefined ? address : `${expect}@${address}`;
+        this.#target(name, { addresses: [address], expect, bootstrap: true }, nowMs);
         break;
+      }
       case 'remember':
         this.#handleRemember(input, nowMs);
         break;
