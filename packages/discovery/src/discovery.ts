@@ -67,6 +67,7 @@ export class Discovery {
       catalog: this.#catalog,
       local: () => this.#local.value,
       ingest: (entry, from, link) => this.#ingest(entry, entry.entry.peerId === from, link) !== 'hostile',
+      contacted: (peer) => this.#handleContacted(peer),
       refresh: () => this.#refresh(),
       purge: () => this.#purge(),
     });
@@ -136,7 +137,7 @@ export class Discovery {
   ): Promise<void> {
     const parsed = parseBootstrap(address);
     if (this.#leaving) throw new DiscoveryError('closed', 'discovery is closed');
-    await this.#driver.sync([parsed.address], {
+    await this.#driver.sync(parsed.address, {
       expect: options.expect ?? parsed.peerId,
       signal: options.signal,
     });
@@ -300,6 +301,15 @@ export class Discovery {
     for (const listener of [...this.#subscribers]) this.#call(listener, signed);
     this.#emitChange(entry, previous?.entry);
     this.#gaugeSize();
+  }
+
+  #handleContacted(peer: PeerId): void {
+    const isNew = !this.#catalog.isContacted(peer);
+    this.#catalog.contact(peer, this.#options.clock.nowMs());
+    const entry = this.#catalog.entry(peer);
+    if (!entry || !isNew) return;
+    this.#driver.contacts({ type: 'remember', entry });
+    this.#book.touch();
   }
 
   #emitChange(entry: PeerEntry, previous: PeerEntry | undefined): void {

@@ -1,6 +1,7 @@
 import type { Connection } from '@mosaik/transport';
-import { Alpn, CloseCode, comparePeerEntryVersions, type PeerId, type SignedPeerEntry } from '@mosaik/wire';
+import { Alpn, CloseCode, type PeerId, type SignedPeerEntry } from '@mosaik/wire';
 import type { Timer } from '@mosaik/wire/runtime';
+import { settledUnlessAborted } from './abort.ts';
 import { AnnounceConnection } from './announce-connection.ts';
 import type { BootstrapAddress } from './bootstrap.ts';
 import type { Catalog } from './core/catalog.ts';
@@ -8,10 +9,10 @@ import { Contacts, type ContactsDial, type ContactsInput } from './core/contacts
 import { Gossip, type GossipEffect, type GossipInput } from './core/gossip.ts';
 import { dial } from './dial.ts';
 import { DiscoveryError } from './errors.ts';
+import { Exchanges } from './exchanges.ts';
 import { InboundLimiter } from './inbound-limiter.ts';
 import type { ResolvedInit } from './options.ts';
 import { MAX_PEER_BOOK_ENTRIES } from './peer-book.ts';
-import { syncOver } from './sync-connection.ts';
 
 /** Dials for catalog exchanges at a time. */
 const MAX_CONCURRENT_DIALS = 8;
@@ -28,6 +29,8 @@ export interface DriverInit {
   readonly local: () => SignedPeerEntry;
   /** An entry arrived from `from`; false when no honest peer would have sent it. */
   readonly ingest: (entry: SignedPeerEntry, from: PeerId, link: number | undefined) => boolean;
+  /** A whole exchange with this peer succeeded. */
+  readonly contacted: (peer: PeerId) => void;
   /** Sign the own entry anew and announce it. */
   readonly refresh: () => void;
   readonly purge: () => void;
@@ -39,12 +42,11 @@ export class Driver {
   readonly #gossip: Gossip;
   readonly #contacts: Contacts;
   readonly #links = new Map<number, AnnounceConnection>();
-  /** What is being dialled and exchanged: all of it ends when discovery closes. */
-  readonly #pending = new Set<AbortController>();
+  readonly #exchanges: Exchanges;
+  /** Dials of neighbours and the links that they became: all of it ends when discovery closes. */
+  readonly #dialled = new Set<AbortController>();
   readonly #syncs = new InboundLimiter(MAX_INBOUND_SYNCS, MAX_INBOUND_PER_PEER);
   readonly #announces = new InboundLimiter(MAX_INBOUND_ANNOUNCES, MAX_INBOUND_PER_PEER);
-  /** One exchange at a time with each peer that this side dials; later ones wait for it. */
-  readonly #exchanges = new Map<string, Promise<void>>();
   #nextLink = 1;
   #running = false;
   #closed = false;
@@ -82,12 +84,19 @@ export class Driver {
       maxRemembered: MAX_PEER_BOOK_ENTRIES - 1,
       maxConcurrent: MAX_CONCURRENT_DIALS,
     });
+    this.#exchanges = new Exchanges({
+      options,
+      catalog,
+      local: init.local,
+      ingest: (entry, from) => init.ingest(entry, from, undefined),
+      contacted: init.contacted,
+    });
     this.#purgeAtMs = nowMs + this.#purgePeriodMs;
     this.#syncAtMs = this.#nextSyncMs(nowMs);
   }
 
   start(bootstrap: readonly BootstrapAddress[], known: readonly SignedPeerEntry[]): void {
-    this.#accept(Alpn.discoverySync, this.#syncs, (connection) => this.#serveSync(connection));
+    this.#accept(Alpn.discoverySync, this.#syncs, (connection) => this.#exchanges.serve(connection));
     this.#accept(Alpn.discoveryAnnounce, this.#announces, (connection) => this.#runLink(connection));
     for (const { address, peerId } of bootstrap) {
       this.contacts({ type: 'bootstrap', address, expect: peerId });
@@ -112,30 +121,12 @@ export class Driver {
     return this.#contacts.remembered();
   }
 
-  /** One catalog exchange with whoever is at one of the addresses; resolves with who that was. */
+  /** One catalog exchange; see `Discovery.syncWith`. */
   async sync(
-    addresses: readonly string[],
-    options: { expect?: PeerId | undefined; signal?: AbortSignal | undefined } = {},
-  ): Promise<PeerId> {
-    const abort = this.#begin();
-    const release = follow(options.signal, abort);
-    const key = options.expect ?? addresses.join(' ');
-    const earlier = this.#exchanges.get(key);
-    const exchange = (async () => {
-      if (earlier) await unlessAborted(earlier, abort.signal);
-      return this.#sync(addresses, options.expect, abort.signal);
-    })();
-    const settled = Promise.allSettled([earlier, exchange]).then(() => undefined);
-    this.#exchanges.set(key, settled);
-    try {
-      return await exchange;
-    } finally {
-      release();
-      this.#pending.delete(abort);
-      void settled.then(() => {
-        if (this.#exchanges.get(key) === settled) this.#exchanges.delete(key);
-      });
-    }
+    address: string,
+    options: { expect?: PeerId | undefined; signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    await this.#exchanges.dial([address], options);
   }
 
   /**
@@ -151,27 +142,23 @@ export class Driver {
     if (links.length === 0) await this.#tellOthers(timeout.signal);
     this.#timer?.cancel();
     this.#closed = true;
-    for (const abort of this.#pending) abort.abort(closingReason());
+    this.#exchanges.close();
+    for (const abort of this.#dialled) abort.abort();
     const inbound = [...this.#syncs.connections(), ...this.#announces.connections()];
     const closing = [...links.map(({ connection }) => connection), ...inbound].map((connection) =>
       connection.close(CloseCode.GracefulShutdown, 'leaving'),
     );
-    await unlessAborted(Promise.allSettled(closing), timeout.signal).catch(() => undefined);
+    await settledUnlessAborted(Promise.allSettled(closing), timeout.signal).catch(() => undefined);
     timer.cancel();
-  }
-
-  #begin(): AbortController {
-    const abort = new AbortController();
-    if (this.#closed) abort.abort(closingReason());
-    else this.#pending.add(abort);
-    return abort;
   }
 
   async #tellOthers(signal: AbortSignal): Promise<void> {
     const { catalog, options } = this.#init;
     const peers = [...catalog.alive(this.#nowMs, options.purgeAfterMs)].slice(0, MAX_FAREWELLS);
     await Promise.allSettled(
-      peers.map((expect) => this.sync(catalog.entry(expect)?.entry.addresses ?? [], { expect, signal })),
+      peers.map((expect) =>
+        this.#exchanges.dial(catalog.entry(expect)?.entry.addresses ?? [], { expect, signal }),
+      ),
     );
   }
 
@@ -266,7 +253,7 @@ export class Driver {
 
   async #dialContact({ target, addresses, expect }: ContactsDial): Promise<void> {
     try {
-      const peer = await this.sync(addresses, { expect });
+      const peer = await this.#exchanges.dial(addresses, { expect });
       this.contacts({ type: 'succeeded', target, peer });
     } catch (error) {
       const { logger } = this.#init.options;
@@ -275,68 +262,10 @@ export class Driver {
     }
   }
 
-  async #sync(
-    addresses: readonly string[],
-    expect: PeerId | undefined,
-    signal: AbortSignal,
-  ): Promise<PeerId> {
-    const { endpoint, clock, dialTimeoutMs: timeoutMs } = this.#init.options;
-    const dialOptions = { clock, timeoutMs, expect, signal };
-    const connection = await dial(endpoint, addresses, Alpn.discoverySync, dialOptions);
-    if (connection.remoteId === endpoint.id) {
-      await connection.close(CloseCode.Success, 'this is the same node');
-      return connection.remoteId;
-    }
-    const abort = () => void connection.close(CloseCode.Cancelled, 'the exchange was cancelled');
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      await this.#exchange(connection);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
-    return connection.remoteId;
-  }
-
-  async #serveSync(connection: Connection): Promise<void> {
-    try {
-      await this.#exchange(connection);
-    } catch (error) {
-      const { logger } = this.#init.options;
-      logger.debug({ peer: connection.remoteId, error: (error as Error).message }, 'catalog exchange failed');
-    }
-  }
-
-  async #exchange(connection: Connection): Promise<void> {
-    const { options, catalog, local, ingest } = this.#init;
-    const { remoteId } = connection;
-    await syncOver(connection, {
-      networkId: options.networkId,
-      clock: options.clock,
-      timeoutMs: options.exchangeTimeoutMs,
-      view: {
-        digest: () => {
-          const { entry } = local();
-          return [{ peerId: entry.peerId, version: entry.version }, ...catalog.digest(remoteId)];
-        },
-        entry: (peer) => (peer === options.endpoint.id ? local() : catalog.entryFor(remoteId, peer)),
-        lacks: (item) => {
-          if (item.peerId !== options.endpoint.id) return catalog.lacks(item);
-          // Worth asking for: it is signed, so this identity used it before.
-          return comparePeerEntryVersions(item.version, local().entry.version) > 0;
-        },
-      },
-      receive: (entry) => ingest(entry, remoteId, undefined),
-    });
-    catalog.contact(remoteId, this.#nowMs);
-    options.metrics.count('mosaik.discovery.catalog.syncs', { network: options.networkId });
-  }
-
   async #dialNeighbour(peer: PeerId): Promise<void> {
     const { options, catalog } = this.#init;
-    const abort = this.#begin();
+    const abort = new AbortController();
+    this.#dialled.add(abort);
     try {
       const addresses = catalog.entry(peer)?.entry.addresses ?? [];
       const connection = await dial(options.endpoint, addresses, Alpn.discoveryAnnounce, {
@@ -345,12 +274,14 @@ export class Driver {
         expect: peer,
         signal: abort.signal,
       });
-      this.#pending.delete(abort);
+      abort.signal.addEventListener('abort', () => {
+        void connection.close(CloseCode.GracefulShutdown, 'leaving');
+      });
       if (await this.#runLink(connection)) return;
     } catch (error) {
       options.logger.debug({ peer, error: (error as Error).message }, 'neighbour not reached');
     } finally {
-      this.#pending.delete(abort);
+      this.#dialled.delete(abort);
     }
     this.gossip({ type: 'dial-failed', peer });
   }
@@ -393,29 +324,4 @@ export class Driver {
       this.#init.options.logger.debug({ alpn, error: error.message }, 'no longer accepting');
     });
   }
-}
-
-function closingReason(): Error {
-  return new DOMException('discovery is closing', 'AbortError');
-}
-
-/** Aborts `controller` with `signal`, until the returned function is called. */
-function follow(signal: AbortSignal | undefined, controller: AbortController): () => void {
-  const abort = () => controller.abort(signal?.reason);
-  if (signal?.aborted) abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  return () => signal?.removeEventListener('abort', abort);
-}
-
-function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    const done = () => {
-      signal.removeEventListener('abort', abort);
-      resolve();
-    };
-    promise.then(done, done);
-  });
 }

@@ -6,7 +6,7 @@ import { memoryPeerBook } from '../src/testing/index.ts';
 import { known, knowsAll, type Node, World } from './world.ts';
 
 const NODES = 8;
-const STEPS = 60;
+const STEPS = 40;
 /** The memory transport notices a lost peer after 30 s; a dial takes 3 s and comes after 5 s at most. */
 const QUIET_MS = 60_000;
 
@@ -83,7 +83,7 @@ async function run(seed: number): Promise<string[]> {
 
 describe('a network with crashes, departures, restarts, cuts and lost connections', () => {
   const first = Number(process.env.DISCOVERY_SEED ?? 1);
-  const runs = Number(process.env.DISCOVERY_RUNS ?? 6);
+  const runs = Number(process.env.DISCOVERY_RUNS ?? 3);
 
   it.each(Array.from({ length: runs }, (_, i) => first + i))(
     'ends with everybody knowing everybody as they are (replay: DISCOVERY_SEED=%i DISCOVERY_RUNS=1)',
