@@ -47,6 +47,8 @@ const hostile: readonly [
   ['safe u64 of 2^53', safeU64, '80 80 80 80 80 80 80 10', 'out-of-range', 0],
   ['safe u64 of 2^53 + 1', safeU64, '81 80 80 80 80 80 80 10', 'out-of-range', 0],
   ['safe u64 in nine bytes', safeU64, '80 80 80 80 80 80 80 80 01', 'out-of-range', 0],
+  ['a run of continuations in a safe u64, without reading on', safeU64, '80'.repeat(8), 'out-of-range', 0],
+  ['a run of continuations in a u64, without reading on', u64, '80'.repeat(10), 'out-of-range', 0],
   ['i16 beyond its zigzag', i16, '80 80 04', 'out-of-range', 0],
   ['i32 beyond its zigzag', i32, '80 80 80 80 10', 'out-of-range', 0],
   ['i64 beyond its zigzag', i64, '80 80 80 80 80 80 80 80 80 02', 'out-of-range', 0],
