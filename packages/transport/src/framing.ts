@@ -13,6 +13,9 @@ export function writeFrameHeader(target: Uint8Array, offset: number, length: num
 
 const FIRST_SLAB_BYTES = 4096;
 const LARGEST_SLAB_BYTES = 65_536;
+/** Frames from a quarter of a slab on get larger slabs: fewer of them straddle two, and those are copied. */
+const BULK_FRAME_BYTES = 16_384;
+const BULK_SLAB_BYTES = 262_144;
 /** Less room than this at the end of a slab is not worth a read. */
 const LEAST_ROOM_BYTES = 512;
 
@@ -21,11 +24,12 @@ const LEAST_ROOM_BYTES = 512;
  *
  * The reader fills `reserve()` and reports how much with `commit()`; `next()` hands out views. Each byte of a slab is
  * filled once, so a view stays valid for as long as it is held; holding one keeps its slab (64 KiB at most for small
- * frames). Memory grows with what has arrived, not with what a header announces: at most twice that, plus one slab.
+ * frames, 256 KiB for larger ones). Memory grows with what has arrived, not with what a header announces: at most twice that, plus one slab.
  */
 export class FrameDecoder {
   #slab: Uint8Array = new Uint8Array(0);
   #slabBytes = FIRST_SLAB_BYTES;
+  #lastFrameBytes = 0;
   #start = 0;
   #end = 0;
 
@@ -37,10 +41,12 @@ export class FrameDecoder {
   /** Room to fill, never empty; valid until the next call of any method. */
   reserve(): Uint8Array {
     const have = this.#end - this.#start;
-    const need = have >= FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES + this.#announced() - have : 1;
+    const need =
+      have >= FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES + this.#announced() - have : LEAST_ROOM_BYTES;
     const room = this.#slab.length - this.#end;
-    if (room < LEAST_ROOM_BYTES ? room < need || need <= 1 : have > 0 && room < need)
-      this.#renew(have, have + need);
+    // A frame that does not fit moves once, to the start of a slab of its own, which grows only as it fills.
+    const moves = room < need && this.#start > 0 && have > 0;
+    if (moves || (room < LEAST_ROOM_BYTES && room < need) || room === 0) this.#renew(have, have + need);
     return this.#slab.subarray(this.#end);
   }
 
@@ -67,6 +73,7 @@ export class FrameDecoder {
     if (have < FRAME_HEADER_BYTES + length) return undefined;
     const from = this.#start + FRAME_HEADER_BYTES;
     this.#start = from + length;
+    this.#lastFrameBytes = length;
     return this.#slab.subarray(from, this.#start);
   }
 
@@ -78,9 +85,11 @@ export class FrameDecoder {
   }
 
   #renew(have: number, wanted: number): void {
-    const bytes = Math.max(this.#slabBytes, Math.min(wanted, 2 * have + LARGEST_SLAB_BYTES));
+    const least = this.#lastFrameBytes >= BULK_FRAME_BYTES ? BULK_SLAB_BYTES : this.#slabBytes;
+    const bytes = Math.max(least, Math.min(wanted, 2 * have + LARGEST_SLAB_BYTES));
     this.#slabBytes = Math.min(4 * this.#slabBytes, LARGEST_SLAB_BYTES);
-    const slab = new Uint8Array(bytes);
+    // Not zeroed: only filled parts are handed out.
+    const slab = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
     slab.set(this.#slab.subarray(this.#start, this.#end));
     this.#slab = slab;
     this.#start = 0;

@@ -81,7 +81,7 @@ export interface Connection {
   readonly initiator: boolean;
   /** Address of the other side, for logs. */
   readonly remoteAddress: string;
-  /** Smoothed round trip in milliseconds, undefined until measured. */
+  /** Smoothed round trip in milliseconds (over QUIC whole ones: 0 is less than one), undefined until measured. */
   readonly rttMs: number | undefined;
   /** TLS 1.3 exporter (RFC 8446 §7.5): equal on both ends, unique per connection, label and context. */
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array;

@@ -128,7 +128,7 @@ export class QuicConnection implements Connection {
 
   get rttMs(): number | undefined {
     const [path] = this.#native?.pathStats() ?? [];
-    return path && this.#remoteId !== undefined ? path.rtt / 1e6 : undefined;
+    return path && this.#remoteId !== undefined ? path.rtt : undefined;
   }
 
   /** Why it is over, once it is; with QUIC's own code where that was the reason. */
