@@ -5,6 +5,7 @@ import { keyValue } from '@mosaik/groups';
 import { Network, type SecretKey, TransportError } from '@mosaik/network';
 import type { PeerId } from '@mosaik/wire';
 import { type Logger, systemClock } from '@mosaik/wire/runtime';
+import { CommandError } from '../cli/command-error.ts';
 import { describeError } from '../cli/describe-error.ts';
 import { formatHostPort, isLoopbackHost } from '../cli/parse-host-port.ts';
 import type { UpSettings } from '../cli/settings.ts';
@@ -36,6 +37,8 @@ export interface RunningNode {
 const HTTP_GRACE_MS = 1_000;
 /** The file of a data directory that holds the entries of peers that were met. */
 const PEER_BOOK_FILE = 'peers';
+/** What is wrong with the address to bind, as opposed to this machine. */
+const LISTEN_ERRORS: ReadonlySet<string> = new Set(['address-in-use', 'address-invalid', 'bind-failed']);
 
 /** Network, group and HTTP API from settings. @throws UsageError for what only trying could show. */
 export async function startNode(settings: UpSettings, components: StartNodeComponents): Promise<RunningNode> {
@@ -101,6 +104,7 @@ async function createNetwork(
     });
   } catch (error) {
     if (!(error instanceof TransportError)) throw error;
+    if (!LISTEN_ERRORS.has(error.code)) throw new CommandError(describeError(error), { cause: error });
     throw UsageError.for(listen.source, formatHostPort(listen.value), describeError(error), { cause: error });
   }
 }
