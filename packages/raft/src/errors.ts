@@ -17,15 +17,24 @@ export type RaftErrorCode =
   | 'encoding'
   /** The state machine threw: the member stopped. */
   | 'apply-failed'
+  /** A query's time is over; it changed nothing. */
+  | 'timeout'
   | 'change-in-progress'
   | 'not-a-voter';
 
 export class RaftError extends Error {
   override readonly name = 'RaftError';
   readonly code: RaftErrorCode;
+  /** With `offline`: what was not sent. */
+  readonly commands: readonly unknown[] | undefined;
 
-  constructor(code: RaftErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(
+    code: RaftErrorCode,
+    message: string,
+    options: { cause?: unknown; commands?: readonly unknown[] | undefined } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.commands = options.commands;
   }
 }

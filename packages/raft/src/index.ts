@@ -7,6 +7,7 @@
 export type { Lane, RaftComponents } from './components.ts';
 export { type ConsensusOptions, consensus } from './consensus.ts';
 export { RaftError, type RaftErrorCode } from './errors.ts';
+export { assertJoinable, type JoinPlan } from './joinable.ts';
 export { type CallOptions, type QueryOptions, RaftNode, type RaftNodeInit } from './node.ts';
 export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';
 export type { ApplyContext, StateMachine } from './state-machine.ts';

@@ -1,10 +1,27 @@
-import type { ConsensusConfig, GroupId, NetworkId, PeerId } from '@mosaik/wire';
-import type { Watch } from '@mosaik/wire/runtime';
+import { type ConsensusConfig, type GroupId, type NetworkId, type PeerId, RaftMessage, WireError } from '@mosaik/wire';
+import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
+import { Applier } from './applier.ts';
+import { Calls, refusal } from './calls.ts';
 import type { RaftComponents } from './components.ts';
+import { DEFAULT_LIMITS } from './core/config.ts';
+import { isCommand } from './core/log.ts';
+import { RaftCore } from './core/raft-core.ts';
+import { Driver, type NodeEffect } from './driver.ts';
+import { RaftError } from './errors.ts';
+import { assertJoinable } from './joinable.ts';
+import { type PendingCall, uncertain } from './pending.ts';
 import type { Preference } from './preference.ts';
+import { Queries } from './queries.ts';
 import type { StateMachine } from './state-machine.ts';
-import type { RaftStatus } from './status.ts';
+import { describeState, type RaftStatus } from './status.ts';
 import type { LogStorage } from './storage/log-storage.ts';
+import { memoryLogStorage } from './storage/memory.ts';
+
+/** How long a call waits that sets no time of its own. */
+const DEFAULT_CALL_TIMEOUT_MS = 30_000;
+const SWEEP_INTERVAL_MS = 1000;
+/** Calls of `execute…` and `feed…` without an answer. */
+const MAX_CALLS = 1 << 17;
 
 export interface RaftNodeInit<C, Q, R, O> {
   readonly localId: PeerId;
@@ -19,67 +36,393 @@ export interface RaftNodeInit<C, Q, R, O> {
 }
 
 export interface CallOptions {
-  signal?: AbortSignal | undefined;
-  timeoutMs?: number | undefined;
+  /** Abort after sending is `unknown-outcome`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default 30 000 for commands, `queryTimeoutMs` for queries. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface QueryOptions extends CallOptions {
-  consistency: 'weak' | 'strong';
+  readonly consistency: 'weak' | 'strong';
   /** Waits until this index is applied here. */
-  minIndex?: number | undefined;
+  readonly minIndex?: number | undefined;
 }
 
-/** One member of one group. */
+/** One member of one group: a consensus core, a state machine, and the calls that wait for them. */
 export class RaftNode<C, Q, R, O = void> {
+  /** Of the log store, as it was when opened: goes into the handshake of every bond. */
+  readonly incarnation: bigint;
+  readonly #init: RaftNodeInit<C, Q, R, O>;
+  readonly #storage: LogStorage;
+  readonly #core: RaftCore;
+  readonly #driver: Driver;
+  readonly #applier: Applier<C, Q, R, O>;
+  readonly #calls: Calls<O>;
+  readonly #queries: Queries<Q, R>;
+  readonly #status: WatchCell<RaftStatus>;
+  readonly #labels: Readonly<Record<string, string>>;
+  #sweep: Timer | undefined;
+  #handedOver: (() => void) | undefined;
+  #changed = false;
+  #closed: 'closed' | 'failed' | undefined;
+
   /** @throws RangeError / TypeError for a preference or machine that the configuration does not allow. */
-  static async open<C, Q, R, O = void>(_init: RaftNodeInit<C, Q, R, O>): Promise<RaftNode<C, Q, R, O>> {
-    throw new Error('not built yet');
+  static async open<C, Q, R, O = void>(init: RaftNodeInit<C, Q, R, O>): Promise<RaftNode<C, Q, R, O>> {
+    assertJoinable(init, init.localId);
+    const storage = init.storage ?? memoryLogStorage();
+    const stored = await storage.open();
+    const { components, preference } = init;
+    const core = new RaftCore({
+      config: {
+        localId: init.localId,
+        consensus: init.config,
+        observer: preference === 'observer',
+        reluctance: typeof preference === 'object' ? preference.reluctant : 1,
+        limits: DEFAULT_LIMITS,
+      },
+      rng: components.rng,
+      stored,
+      nowMs: components.clock.nowMs(),
+    });
+    return new RaftNode(init, storage, core);
   }
 
-  /** Of the log store, as it was when opened: goes into the handshake of every bond. */
-  readonly incarnation: bigint = 0n;
-  readonly status: Watch<RaftStatus> = undefined as never;
+  private constructor(init: RaftNodeInit<C, Q, R, O>, storage: LogStorage, core: RaftCore) {
+    const { components, groupId, networkId, machine } = init;
+    this.#init = init;
+    this.#storage = storage;
+    this.#core = core;
+    this.incarnation = core.state.incarnation;
+    this.#labels = { group: groupId };
+    this.#calls = new Calls((index) => core.log.epochAt(index), MAX_CALLS);
+    this.#applier = new Applier({
+      machine,
+      log: core.log,
+      groupId,
+      networkId,
+      handleApplied: (index, output) => this.#calls.handleApplied(index, output),
+    });
+    this.#queries = new Queries({
+      clock: components.clock,
+      timeoutMs: init.config.queryTimeoutMs,
+      run: (query: Q) => machine.query(query),
+      applied: () => this.#applier.applied,
+      changed: () => this.#driver.schedule(),
+    });
+    this.#status = new WatchCell(describeState(core.state, 0, components.clock.nowMs()));
+    this.#driver = new Driver({
+      core,
+      storage,
+      components,
+      labels: this.#labels,
+      collect: () => this.#collect(),
+      handleEffect: (effect) => this.#handleEffect(effect),
+      handleTurn: () => this.#handleTurn(),
+      handleFailure: (error) => this.#fail(error),
+    });
+  }
 
-  handleBondUp(_peer: PeerId, _incarnation: bigint): void {}
+  /** What this member is and knows; a new value at most once per turn. */
+  get status(): Watch<RaftStatus> {
+    return this.#status;
+  }
+
+  handleBondUp(peer: PeerId, incarnation: bigint): void {
+    this.#driver.handle({ type: 'bond-up', peer, incarnation });
+  }
 
   /** `departed`: the peer said that it leaves. */
-  handleBondDown(_peer: PeerId, _departed: boolean): void {}
+  handleBondDown(peer: PeerId, departed: boolean): void {
+    this.#driver.handle({ type: 'bond-down', peer, departed });
+  }
 
   /**
    * Takes one message of the bond with `peer`, of either lane. The bytes are the node's from then on: it keeps views.
    *
    * @throws WireError on malformed input: the bond is to be closed with 400.
    */
-  handleMessage(_peer: PeerId, _bytes: Uint8Array): void {}
-
-  /** Resolves when this very command is committed and applied here. */
-  execute(_command: C, _options: CallOptions = {}): Promise<{ index: number; output: O }> {
-    return Promise.reject(new Error('not built yet'));
+  handleMessage(peer: PeerId, bytes: Uint8Array): void {
+    const message = RaftMessage.decode(bytes);
+    this.#checkSizes(message);
+    this.#driver.handle({ type: 'message', from: peer, message });
   }
 
-  /** One contiguous run, all or none. */
+  /**
+   * Resolves when this very command is committed and applied here.
+   *
+   * Through a follower the command is forwarded and the answer still comes from this member's own machine: outputs need
+   * no codec, and whoever got an answer reads its own write here.
+   *
+   * @throws RaftError; every code but `unknown-outcome` means that nothing was or will be committed.
+   */
+  execute(command: C, options: CallOptions = {}): Promise<{ index: number; output: O }> {
+    return this.#call([command], options, false, ({ from, outputs }) => ({
+      index: from,
+      output: outputs[0] as O,
+    }));
+  }
+
+  /** One contiguous run, all or none; its commands together are at most `maxCommandBytes`. @throws as `execute`. */
   executeMany(
-    _commands: readonly C[],
-    _options: CallOptions = {},
+    commands: readonly C[],
+    options: CallOptions = {},
   ): Promise<{ from: number; to: number; outputs: O[] }> {
-    return Promise.reject(new Error('not built yet'));
+    return this.#call(commands, options, false, ({ from, to, outputs }) => ({ from, to, outputs }));
   }
 
-  /** Resolves when the command has its place in the leader's log: not yet committed. */
-  feed(_command: C, _options: CallOptions = {}): Promise<number> {
-    return Promise.reject(new Error('not built yet'));
+  /** Resolves when the command has its place in the leader's log: not yet committed. @throws as `execute`. */
+  feed(command: C, options: CallOptions = {}): Promise<number> {
+    return this.#call([command], options, true, ({ from }) => from);
   }
 
-  feedMany(_commands: readonly C[], _options: CallOptions = {}): Promise<{ from: number; to: number }> {
-    return Promise.reject(new Error('not built yet'));
+  /** As `feed`, for one contiguous run. */
+  feedMany(commands: readonly C[], options: CallOptions = {}): Promise<{ from: number; to: number }> {
+    return this.#call(commands, options, true, ({ from, to }) => ({ from, to }));
   }
 
-  query(_query: Q, _options: QueryOptions): Promise<{ result: R; index: number }> {
-    return Promise.reject(new Error('not built yet'));
+  /**
+   * `weak` answers from what is applied here; `strong` after the leader was confirmed by a majority, so it sees every
+   * write that was acknowledged before the call.
+   *
+   * @throws RaftError `offline`, `no-quorum`, `overloaded`, `timeout`, `terminated`: a query changes nothing.
+   */
+  query(query: Q, options: QueryOptions): Promise<{ result: R; index: number }> {
+    if (this.#closed) return Promise.reject(this.#terminated());
+    return this.#queries.ask(query, options);
   }
 
-  /** Graceful leave, before the bonds depart: a leader hands over first. Never rejects. */
-  async depart(): Promise<void> {}
+  /**
+   * Graceful leave, before the bonds depart: a leader hands over and waits until another leads, at most an election
+   * timeout. Never rejects.
+   */
+  depart(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed || this.#core.state.stopped) return resolve();
+      const timer = this.#init.components.clock.schedule(this.#init.config.electionTimeoutMs, resolve);
+      this.#handedOver = () => {
+        timer.cancel();
+        resolve();
+      };
+      this.#driver.handle({ type: 'depart' });
+    });
+  }
 
-  async close(): Promise<void> {}
+  /** Ends the member: every pending call rejects, then the storage is closed. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed === 'closed') return;
+    this.#end('closed');
+    await this.#storage.close();
+  }
+
+  #call<T>(
+    commands: readonly C[],
+    { signal, timeoutMs }: CallOptions,
+    feed: boolean,
+    answer: (call: PendingCall<O>) => T,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) throw this.#terminated();
+      signal?.throwIfAborted();
+      const encoded = this.#encode(commands);
+      const { clock } = this.#init.components;
+      if (signal === undefined && timeoutMs === undefined) {
+        this.#add({
+          commands: encoded,
+          given: commands,
+          feed,
+          deadlineMs: clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS,
+          resolve: (call) => resolve(answer(call)),
+          reject,
+        });
+        return;
+      }
+      const finish = () => {
+        timer?.cancel();
+        signal?.removeEventListener('abort', abort);
+      };
+      const call = this.#add({
+        commands: encoded,
+        given: commands,
+        feed,
+        deadlineMs: timeoutMs === undefined ? clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS : Number.POSITIVE_INFINITY,
+        resolve: (done) => {
+          finish();
+          resolve(answer(done));
+        },
+        reject: (error) => {
+          finish();
+          reject(error);
+        },
+      });
+      const giveUp = (why: string, unsent: () => unknown) => {
+        if (call.settled) return;
+        const error = this.#calls.withdraw(call) ? unsent() : uncertain(why);
+        call.settled = true;
+        call.reject(error);
+      };
+      const abort = () => giveUp('aborted after it was sent', () => signal?.reason);
+      signal?.addEventListener('abort', abort);
+      const timer =
+        timeoutMs === undefined
+          ? undefined
+          : clock.schedule(timeoutMs, () => giveUp('no answer in time', () => refusal('Offline', commands)));
+    });
+  }
+
+  #add(call: Parameters<Calls<O>['add']>[0]): PendingCall<O> {
+    const pending = this.#calls.add(call);
+    this.#driver.schedule();
+    this.#sweep ??= this.#init.components.clock.schedule(SWEEP_INTERVAL_MS, () => this.#handleSweep());
+    return pending;
+  }
+
+  #handleSweep(): void {
+    this.#sweep = undefined;
+    const { clock } = this.#init.components;
+    this.#calls.expire(clock.nowMs());
+    if (this.#calls.size > 0 && !this.#closed)
+      this.#sweep = clock.schedule(SWEEP_INTERVAL_MS, () => this.#handleSweep());
+  }
+
+  #encode(commands: readonly C[]): Uint8Array[] {
+    if (commands.length === 0) throw new RaftError('no-commands', 'there is no command to execute');
+    const { machine, config } = this.#init;
+    let bytes = 0;
+    const encoded = commands.map((command) => {
+      let value: Uint8Array;
+      try {
+        value = machine.command.encode(command);
+      } catch (cause) {
+        throw new RaftError('encoding', `the command cannot be encoded: ${String(cause)}`, { cause });
+      }
+      bytes += value.length;
+      return value;
+    });
+    if (bytes > config.maxCommandBytes) {
+      throw new RaftError(
+        'too-large',
+        `${bytes} bytes of commands are above maxCommandBytes ${config.maxCommandBytes}`,
+      );
+    }
+    return encoded;
+  }
+
+  /** Sizes that the group agreed on are enforced here too: at forward and append (consensus, Sizes). */
+  #checkSizes({ body }: RaftMessage): void {
+    const max = this.#init.config.maxCommandBytes;
+    if (body.type === 'Append') {
+      for (const { entries } of body.entries) {
+        for (const entry of entries) if (isCommand(entry)) check(entry.value.length, max);
+      }
+    } else if (body.type === 'Forward') {
+      for (const run of body.proposals) {
+        if (run.length === 0) throw new WireError('invalid-value', 0, 'a forwarded run without commands');
+        check(
+          run.reduce((total, command) => total + command.length, 0),
+          max,
+        );
+      }
+    }
+  }
+
+  #collect(): void {
+    const nowMs = this.#init.components.clock.nowMs();
+    const proposals = this.#calls.take();
+    if (proposals) this.#core.handle({ type: 'propose', ...proposals }, nowMs);
+    const reads = this.#queries.take();
+    if (reads) this.#core.handle({ type: 'read', ...reads }, nowMs);
+  }
+
+  #handleEffect(effect: NodeEffect): void {
+    switch (effect.type) {
+      case 'apply':
+        this.#applier.applyTo(effect.to);
+        this.#calls.handleAppliedTo(effect.to);
+        this.#queries.handleApplied();
+        return;
+      case 'rewind':
+        // Nothing that the machine saw is gone: only entries of consensus itself.
+        this.#applier.applied = Math.min(this.#applier.applied, effect.to);
+        return;
+      case 'accepted':
+        this.#calls.handleAccepted(effect.first, effect.count, effect.epoch, effect.index);
+        return;
+      case 'refused':
+        this.#calls.handleRefused(effect.first, effect.count, effect.reason);
+        return;
+      case 'uncertain':
+        this.#calls.handleUncertain(effect.first, effect.count);
+        return;
+      case 'read-ready':
+        this.#queries.handleReady(effect.first, effect.count);
+        return;
+      case 'read-refused':
+        this.#queries.handleRefused(effect.first, effect.count, effect.reason);
+        return;
+      case 'handed-over':
+        this.#handedOver?.();
+        return;
+      case 'state-changed':
+        this.#changed = true;
+    }
+  }
+
+  #handleTurn(): void {
+    if (!this.#changed) return;
+    this.#changed = false;
+    const { components } = this.#init;
+    const status = describeState(this.#core.state, this.#applier.applied, components.clock.nowMs());
+    this.#status.set(status);
+    components.metrics.gauge('mosaik.groups.raft.committed', status.committed, this.#labels);
+    components.metrics.gauge('mosaik.groups.raft.term', status.term, this.#labels);
+    if (status.state !== 'running') {
+      this.#rejectCalls(
+        () => this.#terminated(),
+        () => uncertain(`the member stopped (${status.state})`),
+      );
+    }
+  }
+
+  /** Our own bug, a store that failed, or a machine that threw: this member must not go on. */
+  #fail(error: unknown): void {
+    if (this.#closed) return;
+    const problem = error instanceof Error ? error.message : String(error);
+    this.#init.components.logger.error({ ...this.#labels, error }, `the member failed: ${problem}`);
+    this.#end('failed', problem, error instanceof RaftError ? error : undefined);
+  }
+
+  #end(state: 'closed' | 'failed', problem?: string, cause?: RaftError): void {
+    const before = this.#closed;
+    this.#closed = state;
+    if (before) return;
+    this.#driver.close();
+    this.#sweep?.cancel();
+    this.#handedOver?.();
+    this.#rejectCalls(
+      () => this.#terminated(),
+      () => cause ?? uncertain('the member was closed'),
+    );
+    this.#status.set({
+      ...this.#status.value,
+      state,
+      ...(problem === undefined ? {} : { problem }),
+      role: 'follower',
+      leader: undefined,
+      online: false,
+    });
+    if (state === 'closed') this.#status.close(this.#terminated());
+  }
+
+  #rejectCalls(unsent: () => unknown, sent: () => unknown): void {
+    this.#calls.rejectAll(unsent, sent);
+    this.#queries.rejectAll(unsent);
+  }
+
+  #terminated(): RaftError {
+    return new RaftError('terminated', `the member is ${this.#closed ?? this.#core.state.stopped ?? 'closed'}`);
+  }
+}
+
+function check(bytes: number, max: number): void {
+  if (bytes > max) throw new WireError('limit', 0, `a command of ${bytes} bytes above maxCommandBytes ${max}`);
 }

@@ -1,5 +1,5 @@
 import { option, struct, variants, vec } from '../codec/composites.ts';
-import { bool, bytes, id, safeU64, u32, u64 } from '../codec/primitives.ts';
+import { bool, bytes, id, safeU64, u64 } from '../codec/primitives.ts';
 import type { Reader } from '../codec/reader.ts';
 import { type Infer, type Schema, schema, type Writer } from '../codec/schema.ts';
 import { WireError } from '../error.ts';
@@ -178,22 +178,25 @@ export const RaftMessage = struct('RaftMessage', {
       /** The contiguous durable prefix that agrees with the leader's log. */
       match: safeU64,
       round: safeU64,
-      /** Present when the predecessor did not match: the answering member's runs, newest part, and its last index. */
-      reject: option(struct('Reject', { last: safeU64, runs })),
+      /**
+       * Present when the predecessor at `prev` did not match (0: start over): the answering member's runs, newest part,
+       * and its last index.
+       */
+      reject: option(struct('Reject', { prev: safeU64, last: safeU64, runs })),
     },
     /** Commands for the leader; the proposals number from `first`. */
     Forward: {
-      first: u32,
+      first: safeU64,
       proposals: vec(vec(commandBytes, { max: MAX_ENTRIES }), { max: MAX_ENTRIES }),
     },
     /** The proposals from `first` on were appended one after the other from `index`. */
-    Forwarded: { first: u32, count: u32, epoch: RaftEpoch, index: safeU64 },
+    Forwarded: { first: safeU64, count: safeU64, epoch: RaftEpoch, index: safeU64 },
     /** The proposals from `first` on were not appended. */
-    Refused: { first: u32, count: u32, reason: Refusal },
-    ReadRequest: { read: u32 },
+    Refused: { first: safeU64, count: safeU64, reason: Refusal },
+    ReadRequest: { read: safeU64 },
     /** Reads numbered up to `read` may be answered once this index is applied. */
-    ReadGranted: { read: u32, index: safeU64 },
-    ReadRefused: { read: u32, reason: Refusal },
+    ReadGranted: { read: safeU64, index: safeU64 },
+    ReadRefused: { read: safeU64, reason: Refusal },
     /** The leader of `epoch` leaves: campaign now. */
     TimeoutNow: { epoch: RaftEpoch },
   }),

@@ -1,0 +1,43 @@
+import type { ConsensusConfig, PeerId } from '@mosaik/wire';
+
+/** What a core is started with. */
+export interface CoreConfig {
+  readonly localId: PeerId;
+  readonly consensus: ConsensusConfig;
+  /** Never leads, never counts. */
+  readonly observer: boolean;
+  /** Multiplies the election timeout: 1, or a reluctant member's factor. */
+  readonly reluctance: number;
+  readonly limits: CoreLimits;
+}
+
+/** Bounds of everything that a core keeps or sends. */
+export interface CoreLimits {
+  /** Commands per append message, unless one run alone is larger. */
+  readonly maxAppendBytes: number;
+  readonly maxAppendEntries: number;
+  /** Appends, and bytes, on the way to one follower. */
+  readonly maxInflightAppends: number;
+  readonly maxInflightBytes: number;
+  /** Entries, and bytes, that a leader has appended and not committed. */
+  readonly maxUncommittedEntries: number;
+  readonly maxUncommittedBytes: number;
+  /** Bytes of commands forwarded and not answered. */
+  readonly maxForwardBytes: number;
+  /** Reads that wait. */
+  readonly maxReads: number;
+  /** Bonded peers. */
+  readonly maxPeers: number;
+}
+
+export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
+  maxAppendBytes: 256 * 1024,
+  maxAppendEntries: 4096,
+  maxInflightAppends: 128,
+  maxInflightBytes: 4 * 1024 * 1024,
+  maxUncommittedEntries: 1 << 17,
+  maxUncommittedBytes: 64 * 1024 * 1024,
+  maxForwardBytes: 32 * 1024 * 1024,
+  maxReads: 1 << 16,
+  maxPeers: 64,
+});

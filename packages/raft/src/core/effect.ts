@@ -1,0 +1,33 @@
+import type { PeerId, RaftEpoch, RaftMessage } from '@mosaik/wire';
+import type { Lane } from '../components.ts';
+import type { LogWrite } from '../storage/log-storage.ts';
+
+/** Why proposals or reads were turned away: nothing of them was appended. */
+export type RefusalReason = 'Offline' | 'NoQuorum' | 'Overloaded' | 'TooLarge';
+
+/**
+ * What the driver has to do, in this order. Whatever must wait for durability is not among them yet: the core holds it
+ * back until `persisted` says so.
+ */
+export type Effect =
+  /** Durable all together or not at all, then `persisted` with `seq`. */
+  | { type: 'persist'; seq: number; write: LogWrite }
+  /** Several sends may share one message object: encode it once. */
+  | { type: 'send'; to: PeerId; message: RaftMessage; lane: Lane }
+  /** Entries up to here are committed: apply them. */
+  | { type: 'apply'; to: number }
+  /** Entries after this index, none of them a command, are gone though they were applied. */
+  | { type: 'rewind'; to: number }
+  /** Proposals `first` … `first + count − 1` stand in the leader's log one after the other from `index`. */
+  | { type: 'accepted'; first: number; count: number; epoch: RaftEpoch; index: number }
+  | { type: 'refused'; first: number; count: number; reason: RefusalReason }
+  /** Forwarded and never answered. */
+  | { type: 'uncertain'; first: number; count: number }
+  /** Reads may be answered from what is applied now. */
+  | { type: 'read-ready'; first: number; count: number }
+  | { type: 'read-refused'; first: number; count: number; reason: RefusalReason }
+  /** Leadership was handed over, or there was none to hand over. */
+  | { type: 'handed-over' }
+  | { type: 'state-changed' }
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; text: string }
+  | { type: 'count'; name: string };

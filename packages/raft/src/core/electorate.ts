@@ -1,0 +1,85 @@
+import type { RaftMember } from '@mosaik/wire';
+import { isMember } from './epoch.ts';
+import type { Peer } from './peer.ts';
+import { majority } from './quorum.ts';
+import type { RaftState } from './state.ts';
+
+/**
+ * Who decides a campaign. `set`: a majority of the set in the log. `founders`: a forced epoch, all must answer and none
+ * may object. `genesis`: the first epoch of a fixed set, all must grant.
+ */
+export interface Electorate {
+  readonly kind: 'set' | 'founders' | 'genesis';
+  readonly members: readonly RaftMember[];
+}
+
+/** Who could make this member a leader now; undefined when it must not campaign. */
+export function chooseElectorate(s: RaftState, nowMs: number): Electorate | undefined {
+  if (s.config.observer) return undefined;
+  return s.dynamic ? chooseDynamic(s, nowMs) : chooseVoters(s);
+}
+
+/** Voters: its set is what the log says; before that, genesis needs every listed voter met and empty. */
+function chooseVoters(s: RaftState): Electorate | undefined {
+  if (s.log.last > 0) return s.counted ? { kind: 'set', members: s.log.members } : undefined;
+  const quorum = s.config.consensus.quorum;
+  if (quorum.type !== 'Voters' || !quorum.voters.includes(s.localId)) return undefined;
+  for (const peer of s.peers.values()) if (peer.status?.last) return undefined;
+  const members: RaftMember[] = [];
+  for (const voter of quorum.voters) {
+    const peer = s.peers.get(voter);
+    if (voter === s.localId) members.push(s.member);
+    else if (peer?.status && !peer.status.stopped)
+      members.push({ peer: voter, incarnation: peer.incarnation });
+    else return undefined;
+  }
+  return { kind: 'genesis', members };
+}
+
+function chooseDynamic(s: RaftState, nowMs: number): Electorate | undefined {
+  const { members } = s.log;
+  if (s.counted && reachesMajority(s)) return { kind: 'set', members };
+  if (s.log.last > 0 && nowMs - s.lastContactMs < 2 * s.electionTimeoutMs) return undefined;
+  if (reachesMajority(s)) return undefined;
+  const founders = chooseFounders(s);
+  return founders && { kind: 'founders', members: founders };
+}
+
+/**
+ * A forced epoch's founders: this member and the bonded members of its side that count; while none of them counts, all
+ * of its side. Undefined when somebody else is to found, or when a bonded member has not described itself yet.
+ */
+function chooseFounders(s: RaftState): RaftMember[] | undefined {
+  const founders = [s.member];
+  const joining = !s.counted;
+  for (const peer of s.peers.values()) {
+    const { status } = peer;
+    if (!status) return undefined;
+    if (status.stopped) continue;
+    // An empty member bonded to one with a log only joins it; a joining one leaves founding to those that count.
+    if (s.log.last === 0 && status.last) return undefined;
+    if (joining && status.last && !status.joining && !status.observer) return undefined;
+    if (status.observer || s.isForeign(peer) || (!joining && status.joining)) continue;
+    founders.push({ peer: peer.id, incarnation: peer.incarnation });
+  }
+  return founders;
+}
+
+/** Whether this member and those of its set that are bonded (silent or not) are a majority of the set. */
+export function reachesMajority(s: RaftState): boolean {
+  const { members } = s.log;
+  return members.length > 0 && countReached(s, members) >= majority(members.length);
+}
+
+export function countReached(s: RaftState, members: readonly RaftMember[]): number {
+  let reached = isMember(members, s.localId, s.incarnation) ? 1 : 0;
+  for (const peer of s.peers.values()) {
+    if (isMember(members, peer.id, peer.incarnation) && isPresent(s, peer)) reached += 1;
+  }
+  return reached;
+}
+
+/** Bonded, of this side, taking part. Silent counts as present. */
+export function isPresent(s: RaftState, peer: Peer): boolean {
+  return !peer.status?.stopped && !s.isForeign(peer);
+}

@@ -1,0 +1,20 @@
+import type { PeerId, RaftMessage } from '@mosaik/wire';
+import type { Lane } from '../components.ts';
+
+/** Everything that can happen to a member. */
+export type Input =
+  | { type: 'message'; from: PeerId; message: RaftMessage }
+  | { type: 'bond-up'; peer: PeerId; incarnation: bigint }
+  | { type: 'bond-down'; peer: PeerId; departed: boolean }
+  /** Proposals number from `first`; each is one run of commands. */
+  | { type: 'propose'; first: number; proposals: Uint8Array[][] }
+  /** Linearizable reads, numbered from `first`. */
+  | { type: 'read'; first: number; count: number }
+  /** The write of the `persist` effect with this number is durable, and all before it. */
+  | { type: 'persisted'; seq: number }
+  /** A `send` effect could not be carried out. */
+  | { type: 'unsent'; to: PeerId; lane: Lane }
+  /** This member is about to leave. */
+  | { type: 'depart' }
+  /** Time has passed: looks at the deadlines. */
+  | { type: 'tick' };

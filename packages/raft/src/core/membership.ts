@@ -1,0 +1,65 @@
+import type { RaftMember } from '@mosaik/wire';
+import { isPresent } from './electorate.ts';
+import type { Leadership } from './roles/leader.ts';
+import type { RaftState } from './state.ts';
+
+const MAX_VIEW = 64;
+
+/**
+ * Lets the view follow the bonds (consensus D3): one member per entry, and only when the last change and an entry of
+ * this epoch are committed. Never for slowness.
+ */
+export function maybeChangeView(s: RaftState, nowMs: number): void {
+  const { leadership } = s;
+  if (!leadership || s.commit < leadership.openingIndex || s.commit < s.log.membersIndex) return;
+  const { members } = s.log;
+  const gone = members.find((member) => member.peer !== s.localId && isGone(s, leadership, member, nowMs));
+  if (gone) {
+    changeView(
+      s,
+      leadership,
+      members.filter((member) => member !== gone),
+      'removes a member',
+      gone,
+    );
+    return;
+  }
+  if (leadership.suspendedSinceMs !== undefined || members.length >= MAX_VIEW) return;
+  for (const peer of s.peers.values()) {
+    const progress = leadership.progress.get(peer.id);
+    if (!progress?.engaged || !peer.status || peer.status.observer || peer.status.stopped) continue;
+    if (members.some((member) => member.peer === peer.id)) continue;
+    if (progress.match < s.commit || progress.match === 0) continue;
+    const added = { peer: peer.id, incarnation: peer.incarnation };
+    changeView(s, leadership, [...members, added], 'adds a member', added);
+    return;
+  }
+}
+
+function changeView(
+  s: RaftState,
+  leadership: Leadership,
+  members: readonly RaftMember[],
+  text: string,
+  member: RaftMember,
+): void {
+  s.note('info', text, { peer: member.peer, members: members.length });
+  s.appendEntries(leadership.epoch, [{ type: 'View', members: [...members] }]);
+}
+
+/** It said goodbye, it came back having forgotten, or it was away or elsewhere for an election timeout. */
+function isGone(s: RaftState, leadership: Leadership, member: RaftMember, nowMs: number): boolean {
+  const peer = s.peers.get(member.peer);
+  if (peer) {
+    if (peer.incarnation !== member.incarnation || peer.status?.stopped) return true;
+    const progress = leadership.progress.get(member.peer);
+    const answers = progress?.engaged && nowMs - progress.lastAckMs < s.electionTimeoutMs;
+    if (answers || isPresent(s, peer)) return false;
+    const since = Math.max(peer.foreignSinceMs ?? nowMs, leadership.sinceMs);
+    return nowMs - since >= s.electionTimeoutMs;
+  }
+  const lost = s.lost.get(member.peer);
+  if (lost?.departed && lost.incarnation === member.incarnation) return true;
+  return nowMs - Math.max(lost?.sinceMs ?? 0, leadership.sinceMs) >= s.electionTimeoutMs;
+}
+

@@ -1,0 +1,71 @@
+/** What a leader knows of one bonded peer's log, and what it has on the way to it. */
+export class Progress {
+  readonly incarnation: bigint;
+  /** Durable there and equal to the leader's log up to here. */
+  match = 0;
+  /** The next entry to send. */
+  next: number;
+  /** Looking for where the logs agree: one append at a time. */
+  probing = true;
+  /** While probing: an append is out and not answered. */
+  awaiting = false;
+  /** It answered in this epoch. */
+  engaged = false;
+  /** Highest read round that it confirmed. */
+  round = 0;
+  /** Read round last sent to it. */
+  sentRound = 0;
+  /** Commit index last sent to it. */
+  sentCommit = 0;
+  lastAckMs: number;
+  inflightBytes = 0;
+  /** End index and bytes of each append on the way, oldest first. */
+  readonly #inflight: { to: number; bytes: number }[] = [];
+
+  constructor(incarnation: bigint, next: number, nowMs: number) {
+    this.incarnation = incarnation;
+    this.next = next;
+    this.lastAckMs = nowMs;
+  }
+
+  get inflightCount(): number {
+    return this.#inflight.length;
+  }
+
+  handleSent(to: number, bytes: number): void {
+    this.next = to + 1;
+    this.#inflight.push({ to, bytes });
+    this.inflightBytes += bytes;
+    if (this.probing) this.awaiting = true;
+  }
+
+  handleAck(match: number): void {
+    this.engaged = true;
+    if (match > this.match) this.match = match;
+    while (this.#inflight.length > 0 && (this.#inflight[0]?.to ?? 0) <= match) {
+      this.inflightBytes -= this.#inflight.shift()?.bytes ?? 0;
+    }
+    if (this.probing) this.#resume();
+    else if (this.next <= this.match) this.next = this.match + 1;
+  }
+
+  /** Nothing that is on the way is counted on any more; the next append starts after `index`. */
+  probeAfter(index: number): void {
+    this.next = Math.max(this.match, index) + 1;
+    this.probing = true;
+    this.awaiting = false;
+    this.#forgetInflight();
+  }
+
+  #resume(): void {
+    this.probing = false;
+    this.awaiting = false;
+    this.next = this.match + 1;
+    this.#forgetInflight();
+  }
+
+  #forgetInflight(): void {
+    this.#inflight.length = 0;
+    this.inflightBytes = 0;
+  }
+}

@@ -1,0 +1,255 @@
+import type { PeerId, RaftMessage } from '@mosaik/wire';
+import type { Rng } from '@mosaik/wire/runtime';
+import type { StoredLog } from '../storage/log-storage.ts';
+import type { CoreConfig } from './config.ts';
+import type { Effect } from './effect.ts';
+import { sameEpoch } from './epoch.ts';
+import type { Input } from './input.ts';
+import type { RaftLog } from './log.ts';
+import type { Peer } from './peer.ts';
+import { handleForward, handlePropose } from './proposals.ts';
+import {
+  handleElectionTimeout,
+  handleTimeoutNow,
+  handleVoteRequest,
+  handleVoteResponse,
+} from './roles/candidate.ts';
+import { flushFollower, handleAppend } from './roles/follower.ts';
+import {
+  addFollower,
+  flushLeader,
+  handleAppended,
+  handleLeaderTick,
+  maybeAdvanceCommit,
+} from './roles/leader.ts';
+import { RaftState } from './state.ts';
+import { flushStatus, handleStatus, handleStatusTick, sendStatus } from './status-exchange.ts';
+
+export interface RaftCoreInit {
+  readonly config: CoreConfig;
+  readonly rng: Rng;
+  /** What the store gave back; undefined for a new one. */
+  readonly stored?: StoredLog | undefined;
+  readonly nowMs: number;
+}
+
+/**
+ * One member's consensus as a synchronous state machine: inputs in, effects out, no clock and no I/O.
+ *
+ * `drain` ends a turn: whatever the inputs since the last one made due is sent then, batched. Call it again after
+ * `persisted` until it gives nothing.
+ */
+export class RaftCore {
+  readonly state: RaftState;
+
+  constructor({ config, rng, stored, nowMs }: RaftCoreInit) {
+    this.state = new RaftState(config, rng, stored, nowMs);
+  }
+
+  get log(): RaftLog {
+    return this.state.log;
+  }
+
+  handle(input: Input, nowMs: number): void {
+    const s = this.state;
+    switch (input.type) {
+      case 'message':
+        this.#handleMessage(input.from, input.message, nowMs);
+        return;
+      case 'bond-up':
+        this.#handleBondUp(input.peer, input.incarnation, nowMs);
+        return;
+      case 'bond-down':
+        this.#handleBondDown(input.peer, input.departed, nowMs);
+        return;
+      case 'propose':
+        handlePropose(s, input.first, input.proposals, nowMs);
+        return;
+      case 'read':
+        this.#handleRead(input.first, input.count, undefined);
+        return;
+      case 'persisted':
+        s.handlePersisted(input.seq);
+        if (s.role === 'leader') maybeAdvanceCommit(s);
+        else if (s.matched > 0 && s.leader) s.ackDue = true;
+        return;
+      case 'unsent':
+        if (input.lane === 'bulk') {
+          const progress = s.leadership?.progress.get(input.to);
+          progress?.probeAfter(progress.match);
+          if (progress) progress.awaiting = true;
+        }
+        return;
+      case 'depart':
+        s.departing = true;
+        return;
+      case 'tick':
+        this.#handleTick(nowMs);
+    }
+  }
+
+  /** Ends the turn and gives what is to be done, in order. */
+  drain(nowMs: number): readonly Effect[] {
+    const s = this.state;
+    if (!s.stopped) {
+      flushLeader(s, nowMs);
+      flushFollower(s, nowMs);
+      this.#maybeHandOver();
+    }
+    flushStatus(s);
+    return s.takeEffects();
+  }
+
+  /** When `tick` is due next. */
+  nextDeadlineMs(): number | undefined {
+    const s = this.state;
+    if (s.stopped) return undefined;
+    let next = s.statusDeadlineMs;
+    const consider = (deadline: number | undefined) => {
+      if (deadline !== undefined && deadline < next) next = deadline;
+    };
+    consider(s.forwards.nextDeadlineMs);
+    consider(s.reads.nextDeadlineMs);
+    if (s.leadership) {
+      consider(s.leadership.heartbeatDeadlineMs);
+    } else {
+      consider(s.electionDeadlineMs);
+      if (s.leader !== undefined) consider(s.lastContactMs + s.electionTimeoutMs);
+    }
+    return next;
+  }
+
+  #handleMessage(from: PeerId, { incarnation, body }: RaftMessage, nowMs: number): void {
+    const s = this.state;
+    const peer = s.peers.get(from);
+    if (!peer || s.stopped) return;
+    if (incarnation !== peer.incarnation) {
+      peer.incarnation = incarnation;
+      addFollower(s, from, incarnation, nowMs);
+    }
+    switch (body.type) {
+      case 'Status':
+        handleStatus(s, peer, body, nowMs);
+        return;
+      case 'VoteRequest':
+        handleVoteRequest(s, from, body, nowMs);
+        return;
+      case 'VoteResponse':
+        handleVoteResponse(s, from, body, nowMs);
+        return;
+      case 'Append':
+        handleAppend(s, from, body, nowMs);
+        return;
+      case 'Appended':
+        handleAppended(s, from, body, nowMs);
+        return;
+      case 'Forward':
+        handleForward(s, from, body.first, body.proposals);
+        return;
+      case 'Forwarded': {
+        const { first, count, epoch, index } = body;
+        if (s.forwards.settle(from, first, count)) s.emit({ type: 'accepted', first, count, epoch, index });
+        return;
+      }
+      case 'Refused': {
+        const { first, count } = body;
+        if (s.forwards.settle(from, first, count))
+          s.emit({ type: 'refused', first, count, reason: body.reason.type });
+        return;
+      }
+      case 'ReadRequest':
+        this.#handleRead(body.read, 1, from);
+        return;
+      case 'ReadGranted':
+        s.reads.handleGranted(s, from, body.read, body.index);
+        return;
+      case 'ReadRefused':
+        s.reads.handleRefused(s, from, body.read, body.reason.type);
+        return;
+      case 'TimeoutNow':
+        handleTimeoutNow(s, from, body.epoch, nowMs);
+    }
+  }
+
+  #handleBondUp(id: PeerId, incarnation: bigint, nowMs: number): void {
+    const s = this.state;
+    if (id === s.localId || (s.peers.size >= s.config.limits.maxPeers && !s.peers.has(id))) return;
+    const peer: Peer = { id, incarnation, status: undefined, foreignSinceMs: undefined };
+    s.peers.set(id, peer);
+    s.lost.delete(id);
+    if (s.stopped) return;
+    addFollower(s, id, incarnation, nowMs);
+    sendStatus(s, peer);
+    this.#handleBondChange(nowMs);
+    s.changed();
+  }
+
+  #handleBondDown(id: PeerId, departed: boolean, nowMs: number): void {
+    const s = this.state;
+    const peer = s.peers.get(id);
+    if (!peer) return;
+    s.peers.delete(id);
+    if (s.lost.size >= s.config.limits.maxPeers) s.lost.delete([...s.lost.keys()][0] as PeerId);
+    s.lost.set(id, { incarnation: peer.incarnation, sinceMs: nowMs, departed });
+    s.leadership?.progress.delete(id);
+    if (s.leadership?.transferTo === id) s.leadership.transferTo = undefined;
+    s.forwards.giveUp(s, (record) => record.leader === id);
+    s.reads.forgetPeer(id);
+    if (s.leader === id) {
+      s.clearLeader();
+      s.hastenElection(nowMs);
+    }
+    this.#handleBondChange(nowMs);
+    s.changed();
+    // A removal that is due at once does not wait for the next heartbeat.
+    if (departed && s.leadership) s.leadership.heartbeatDeadlineMs = nowMs;
+  }
+
+  /** A campaign that needs the answers of exactly those that were bonded starts over (consensus D4). */
+  #handleBondChange(nowMs: number): void {
+    const s = this.state;
+    if (s.campaign?.electorate.kind !== 'founders') return;
+    s.campaign = undefined;
+    s.role = 'follower';
+    s.hastenElection(nowMs);
+  }
+
+  #handleRead(first: number, count: number, from: PeerId | undefined): void {
+    const s = this.state;
+    const refuse = (reason: 'Offline' | 'NoQuorum' | 'Overloaded') => {
+      if (from === undefined) s.emit({ type: 'read-refused', first, count, reason });
+      else s.send(from, { type: 'ReadRefused', read: first, reason: { type: reason } });
+    };
+    if (s.reads.size + count > s.config.limits.maxReads) refuse('Overloaded');
+    else if (s.leadership?.suspendedSinceMs !== undefined) refuse('NoQuorum');
+    else if (s.leadership) s.reads.queue({ first, count, from });
+    else if (from === undefined && s.leader !== undefined) s.reads.ask({ first, count, from });
+    else refuse('Offline');
+  }
+
+  #handleTick(nowMs: number): void {
+    const s = this.state;
+    if (s.stopped) return;
+    s.forwards.giveUp(s, (record) => record.deadlineMs <= nowMs);
+    s.reads.handleTick(s, nowMs);
+    if (s.leadership) handleLeaderTick(s, nowMs);
+    else {
+      if (s.leader !== undefined && nowMs - s.lastContactMs >= s.electionTimeoutMs) s.clearLeader();
+      if (nowMs >= s.electionDeadlineMs) handleElectionTimeout(s, nowMs);
+    }
+    handleStatusTick(s, nowMs);
+  }
+
+  /** Leaving is over once somebody else leads and could commit, or nobody else is there. */
+  #maybeHandOver(): void {
+    const s = this.state;
+    if (!s.departing) return;
+    if (s.role === 'leader') {
+      if (!s.handedOver) return;
+    } else if (s.leader !== undefined && !sameEpoch(s.log.epochAt(s.commit), s.epoch)) {
+      return;
+    }
+    s.departing = false;
+    s.emit({ type: 'handed-over' });
+  }
+}

@@ -1,0 +1,123 @@
+import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
+import { describeEpoch, sameEpoch } from '../epoch.ts';
+import type { RaftState } from '../state.ts';
+
+type Append = Extract<RaftBody, { type: 'Append' }>;
+
+/** Takes entries, or a heartbeat, from a leader (Raft §5.3). */
+export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: number): void {
+  const { epoch } = body;
+  if (epoch.leader !== from) return;
+  if (!sameEpoch(epoch, s.epoch)) {
+    if (!admits(s, from, body, nowMs)) return;
+    s.follow(epoch, nowMs);
+  } else if (s.role !== 'follower') {
+    return;
+  }
+  s.follow(epoch, nowMs);
+  if (body.round > s.round) s.round = body.round;
+  const prevIndex = body.prev?.index ?? 0;
+  if (!s.log.matches(prevIndex, body.prev?.epoch)) {
+    reject(s, from, epoch, prevIndex);
+    return;
+  }
+  const last = take(s, prevIndex, body);
+  if (last === undefined) return;
+  if (last > s.matched) s.matched = last;
+  s.commitTo(Math.min(body.commit, s.matched));
+  if (!s.caughtUp && s.commit >= body.commit) {
+    s.caughtUp = true;
+    s.changed();
+  }
+  s.ackDue = true;
+}
+
+/** Whether an epoch that is not followed yet is to be followed; answers a leader whose time is over. */
+function admits(s: RaftState, from: PeerId, body: Append, nowMs: number): boolean {
+  const { epoch } = body;
+  if (!sameEpoch(body.side, s.log.side)) {
+    // Consensus D2: terms of another side do not compare. Its leader is followed from nothing, or when its forced
+    // epoch is the one that was granted; every other way leads through a status with its run table.
+    const granted = sameEpoch(s.vote, body.side) && epoch.term >= s.term;
+    if (granted) return true;
+    if (s.log.last > 0 || s.hasLiveLeader(nowMs)) return false;
+    s.becomeFollower(s.term, nowMs);
+    s.setHardState(epoch.term, undefined);
+    return true;
+  }
+  if (epoch.term < s.term) {
+    s.send(from, { type: 'Appended', epoch, term: s.term, match: 0, round: 0, reject: undefined });
+    return false;
+  }
+  if (epoch.term === s.term && s.epoch) {
+    s.stop(
+      'failed',
+      `two leaders in one term: ${describeEpoch(s.epoch)} and ${describeEpoch(epoch)}; a vote was forgotten`,
+    );
+    return false;
+  }
+  return true;
+}
+
+/** Appends what is new, after removing what contradicts it. Undefined when that would undo what is committed. */
+function take(s: RaftState, prevIndex: number, body: Append): number | undefined {
+  let index = prevIndex;
+  for (const run of body.entries) {
+    let skip = 0;
+    while (skip < run.entries.length && index < s.log.last) {
+      if (!sameEpoch(s.log.epochAt(index + 1), run.epoch)) {
+        if (index < s.commit) {
+          s.stop(
+            'failed',
+            `leader ${describeEpoch(body.epoch)} contradicts the committed entry ${index + 1}: ` +
+              `${describeEpoch(run.epoch)} instead of ${describeEpoch(s.log.epochAt(index + 1))}`,
+          );
+          return undefined;
+        }
+        s.truncateTo(index);
+        break;
+      }
+      index += 1;
+      skip += 1;
+    }
+    if (skip < run.entries.length) {
+      s.appendEntries(run.epoch, skip === 0 ? run.entries : run.entries.slice(skip));
+      index += run.entries.length - skip;
+    }
+  }
+  return index;
+}
+
+function reject(s: RaftState, to: PeerId, epoch: RaftEpoch, prev: number): void {
+  s.send(to, {
+    type: 'Appended',
+    epoch,
+    term: s.term,
+    match: Math.min(s.matched, s.durable),
+    round: s.round,
+    reject: { prev, last: s.log.last, runs: s.log.runsUpTo(s.log.last) },
+  });
+}
+
+/** Asks the leader that is followed from now on to start over from where the logs agree. */
+export function requestAppends(s: RaftState): void {
+  if (s.leader && s.epoch) reject(s, s.leader, s.epoch, 0);
+}
+
+/** One answer for all appends of a turn: only what is durable and known to be the leader's. */
+export function flushFollower(s: RaftState, nowMs: number): void {
+  const { leader, epoch } = s;
+  if (!leader || !epoch || s.role !== 'follower') return;
+  if (s.ackDue) {
+    s.ackDue = false;
+    s.send(leader, {
+      type: 'Appended',
+      epoch,
+      term: s.term,
+      match: Math.min(s.matched, s.durable),
+      round: s.round,
+      reject: undefined,
+    });
+  }
+  s.reads.sendAsked(s, leader, nowMs);
+}

@@ -1,0 +1,281 @@
+import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
+import { countReached, reachesMajority } from '../electorate.ts';
+import { describeEpoch, isMember } from '../epoch.ts';
+import { maybeChangeView } from '../membership.ts';
+import { Progress } from '../progress.ts';
+import { majority, quorumValue } from '../quorum.ts';
+import type { RaftState } from '../state.ts';
+import { entryBytes } from '../log.ts';
+import type { Campaign } from './candidate.ts';
+
+type Appended = Extract<RaftBody, { type: 'Appended' }>;
+
+/** What only a leader keeps. */
+export interface Leadership {
+  readonly epoch: RaftEpoch;
+  /** Index of its opening entry: from there on everything is its own. */
+  readonly openingIndex: number;
+  readonly sinceMs: number;
+  readonly progress: Map<PeerId, Progress>;
+  /** Newest read round sent. */
+  round: number;
+  uncommittedBytes: number;
+  heartbeatDeadlineMs: number;
+  suspendedSinceMs: number | undefined;
+  /** Asked this member to take over. */
+  transferTo: PeerId | undefined;
+}
+
+export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): void {
+  const { epoch, electorate, answers } = campaign;
+  s.role = 'leader';
+  s.campaign = undefined;
+  s.clearLeader();
+  s.leader = s.localId;
+  s.epoch = epoch;
+  s.lastContactMs = nowMs;
+  s.conflict = undefined;
+  const leadership: Leadership = {
+    epoch,
+    openingIndex: s.log.last + 1,
+    sinceMs: nowMs,
+    progress: new Map(),
+    round: 0,
+    uncommittedBytes: 0,
+    heartbeatDeadlineMs: nowMs,
+    suspendedSinceMs: undefined,
+    transferTo: undefined,
+  };
+  s.leadership = leadership;
+  for (const peer of s.peers.values()) addFollower(s, peer.id, peer.incarnation, nowMs);
+  const forced = electorate.kind === 'founders';
+  const members = electorate.members.filter(
+    (member) => !forced || answers.get(member.peer) !== 'Abstained',
+  ) as RaftMember[];
+  s.appendEntries(epoch, [{ type: 'Opening', forced, members }]);
+  s.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
+  s.note('info', forced ? 'leads by a forced epoch' : 'leads', {
+    epoch: describeEpoch(epoch),
+    members: members.length,
+  });
+}
+
+/** A bond formed: nothing that was known of that peer's log holds any more. */
+export function addFollower(s: RaftState, peer: PeerId, incarnation: bigint, nowMs: number): void {
+  s.leadership?.progress.set(peer, new Progress(incarnation, s.log.last + 1, nowMs));
+}
+
+export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs: number): void {
+  const { leadership } = s;
+  const progress = leadership?.progress.get(from);
+  if (!leadership || !progress || body.epoch.nonce !== leadership.epoch.nonce) return;
+  if (body.term > s.term) {
+    s.becomeFollower(body.term, nowMs);
+    return;
+  }
+  if (body.match > s.log.last) return;
+  progress.lastAckMs = nowMs;
+  if (body.round > progress.round && body.round <= leadership.round) progress.round = body.round;
+  const { reject } = body;
+  if (reject) {
+    const stale = progress.probing
+      ? reject.prev !== 0 && reject.prev !== progress.next - 1
+      : reject.prev !== 0 && reject.prev <= progress.match;
+    if (reject.prev === 0) progress.match = 0;
+    if (!stale) progress.probeAfter(s.log.commonWith(reject.runs, reject.last).index);
+  } else {
+    progress.handleAck(body.match);
+  }
+  maybeAdvanceCommit(s);
+  maybeConfirmReads(s);
+  if (s.dynamic) maybeChangeView(s, nowMs);
+}
+
+/** Commits what a majority of the set in force holds durably, if it is of this epoch (Raft §5.4.2). */
+export function maybeAdvanceCommit(s: RaftState): void {
+  const { leadership } = s;
+  if (!leadership) return;
+  const index = quorumValue(memberValues(s, leadership, s.durable, (progress) => progress.match));
+  if (index <= s.commit || index < leadership.openingIndex) return;
+  for (let i = Math.max(s.commit + 1, leadership.openingIndex); i <= index; i += 1) {
+    const entry = s.log.entryAt(i);
+    if (entry) leadership.uncommittedBytes -= entryBytes(entry);
+  }
+  s.commitTo(index);
+}
+
+/** Answers the reads of every round that a majority of the set in force confirmed. */
+export function maybeConfirmReads(s: RaftState): void {
+  const { leadership } = s;
+  if (!leadership || s.reads.size === 0) return;
+  const round = quorumValue(memberValues(s, leadership, leadership.round, (progress) => progress.round));
+  s.reads.handleRound(s, round);
+}
+
+function memberValues(
+  s: RaftState,
+  leadership: Leadership,
+  own: number,
+  value: (progress: Progress) => number,
+): number[] {
+  return s.log.members.map(({ peer, incarnation }) => {
+    if (peer === s.localId) return incarnation === s.incarnation ? own : 0;
+    const progress = leadership.progress.get(peer);
+    return progress?.incarnation === incarnation ? value(progress) : 0;
+  });
+}
+
+/** Heartbeat, check-quorum, growth and shrinkage. */
+export function handleLeaderTick(s: RaftState, nowMs: number): void {
+  const { leadership } = s;
+  if (!leadership || nowMs < leadership.heartbeatDeadlineMs) return;
+  const { heartbeatIntervalMs, heartbeatJitterMs } = s.config.consensus;
+  leadership.heartbeatDeadlineMs = nowMs + heartbeatIntervalMs - s.rng.float() * heartbeatJitterMs;
+  checkQuorum(s, leadership, nowMs);
+  if (s.leadership !== leadership) return;
+  if (s.dynamic) maybeChangeView(s, nowMs);
+  for (const [peer, progress] of leadership.progress) {
+    // An append that got no answer for this long is taken for lost.
+    if (!progress.probing && progress.inflightCount > 0 && nowMs - progress.lastAckMs > s.electionTimeoutMs)
+      progress.probeAfter(progress.match);
+    sendHeartbeat(s, leadership, peer, progress);
+  }
+}
+
+/** A leader that does not hear a majority must not go on as if it did. */
+function checkQuorum(s: RaftState, leadership: Leadership, nowMs: number): void {
+  const { electionTimeoutMs } = s;
+  if (countHeard(s, leadership, nowMs) >= majority(s.log.members.length)) {
+    if (leadership.suspendedSinceMs !== undefined) {
+      leadership.suspendedSinceMs = undefined;
+      s.changed();
+    }
+    s.lastContactMs = nowMs;
+    return;
+  }
+  if (!s.dynamic) {
+    s.note('warn', 'no majority answers: stands down', { epoch: describeEpoch(leadership.epoch) });
+    s.becomeFollower(s.term, nowMs);
+    return;
+  }
+  leadership.suspendedSinceMs ??= nowMs;
+  s.reads.refuseAll(s, 'NoQuorum');
+  s.changed();
+  if (nowMs - leadership.suspendedSinceMs < 2 * electionTimeoutMs) return;
+  // With a bonded majority others can elect; without one it may found (consensus D3, D4): not as this leader.
+  const alone = !reachesMajority(s);
+  s.note('warn', 'suspended for too long: stands down', { epoch: describeEpoch(leadership.epoch) });
+  s.becomeFollower(s.term, nowMs);
+  if (alone) s.hastenElection(nowMs);
+}
+
+/** Members of the set that answered within an election timeout, this one included. */
+export function countHeard(s: RaftState, leadership: Leadership, nowMs: number): number {
+  let heard = 0;
+  for (const { peer, incarnation } of s.log.members) {
+    if (peer === s.localId) {
+      if (incarnation === s.incarnation) heard += 1;
+      continue;
+    }
+    const progress = leadership.progress.get(peer);
+    if (progress?.incarnation === incarnation && nowMs - progress.lastAckMs <= s.electionTimeoutMs)
+      heard += 1;
+  }
+  return heard;
+}
+
+/**
+ * Sends what is due, once per turn: entries to whoever has room for them, else read rounds and commit indexes that
+ * somebody has not heard of.
+ */
+export function flushLeader(s: RaftState, nowMs: number): void {
+  const { leadership } = s;
+  if (!leadership) return;
+  if (s.reads.hasQueued && s.commit >= leadership.openingIndex) {
+    leadership.round += 1;
+    s.reads.startRound(leadership.round, s.commit);
+    maybeConfirmReads(s);
+  }
+  const shared: SharedAppends = new Map();
+  for (const [peer, progress] of leadership.progress) {
+    sendEntries(s, leadership, peer, progress, shared);
+    const owed =
+      progress.engaged &&
+      (progress.sentRound < leadership.round || progress.sentCommit < Math.min(s.commit, progress.match));
+    if (owed) sendHeartbeat(s, leadership, peer, progress);
+  }
+  if (s.departing) maybeTransfer(s, leadership, nowMs);
+}
+
+/** Append messages of this turn by first index: followers at the same place get the same one. */
+type SharedAppends = Map<number, { message: RaftMessage; to: number; bytes: number }>;
+
+function sendEntries(
+  s: RaftState,
+  leadership: Leadership,
+  peer: PeerId,
+  progress: Progress,
+  shared: SharedAppends,
+): void {
+  const { maxInflightAppends, maxInflightBytes, maxAppendBytes, maxAppendEntries } = s.config.limits;
+  while (progress.next <= s.log.last) {
+    if (progress.probing && progress.awaiting) return;
+    if (progress.inflightCount >= maxInflightAppends || progress.inflightBytes >= maxInflightBytes) return;
+    let append = shared.get(progress.next);
+    if (!append) {
+      const { runs, to, bytes } = s.log.slice(progress.next, maxAppendBytes, maxAppendEntries);
+      if (to < progress.next) return;
+      const message = s.message({
+        type: 'Append',
+        epoch: leadership.epoch,
+        side: s.log.side,
+        prev: position(s, progress.next - 1),
+        entries: runs,
+        commit: s.commit,
+        round: leadership.round,
+      });
+      append = { message, to, bytes };
+      shared.set(progress.next, append);
+    }
+    progress.handleSent(append.to, append.bytes);
+    progress.sentCommit = s.commit;
+    progress.sentRound = leadership.round;
+    s.emit({ type: 'send', to: peer, message: append.message, lane: 'bulk' });
+  }
+}
+
+/**
+ * An append without entries, on the control lane, where it may overtake entries: so it builds on what is known to match,
+ * or, while probing, on what is to be found out.
+ */
+function sendHeartbeat(s: RaftState, leadership: Leadership, peer: PeerId, progress: Progress): void {
+  progress.sentCommit = s.commit;
+  progress.sentRound = leadership.round;
+  s.send(peer, {
+    type: 'Append',
+    epoch: leadership.epoch,
+    side: s.log.side,
+    prev: position(s, progress.probing ? progress.next - 1 : progress.match),
+    entries: [],
+    commit: s.commit,
+    round: leadership.round,
+  });
+}
+
+function position(s: RaftState, index: number): { epoch: RaftEpoch; index: number } | undefined {
+  const epoch = s.log.epochAt(index);
+  return epoch && { epoch, index };
+}
+
+/** Leaving: hands over to the member that is level, once (Raft §3.10 of the thesis). */
+function maybeTransfer(s: RaftState, leadership: Leadership, _nowMs: number): void {
+  if (leadership.transferTo !== undefined) return;
+  for (const [peer, progress] of leadership.progress) {
+    if (!isMember(s.log.members, peer, progress.incarnation) || progress.match < s.log.last) continue;
+    leadership.transferTo = peer;
+    s.send(peer, { type: 'TimeoutNow', epoch: leadership.epoch });
+    s.note('info', 'hands over', { to: peer });
+    return;
+  }
+  if (countReached(s, s.log.members) <= 1) s.handedOver = true;
+}

@@ -1,0 +1,91 @@
+import type { PeerId, RaftMember } from '@mosaik/wire';
+import { compareEpochs, describeEpoch, isMember, sameEpoch } from './epoch.ts';
+import type { StatusBody } from './peer.ts';
+import { requestAppends } from './roles/follower.ts';
+import type { RaftState } from './state.ts';
+
+/**
+ * Meets a leader of another side, which sent its run table (consensus D6, thin): joins it when nothing is lost; else the
+ * lesser side gives way, which without a command of its own is a move and with one is the end: `diverged`.
+ */
+export function meetForeignLeader(s: RaftState, from: PeerId, status: StatusBody, nowMs: number): void {
+  const { epoch, last, runs } = status;
+  if (!epoch || epoch.leader !== from || !last || runs.length === 0) return;
+  // Whole sides move, and their leaders decide: whoever follows one that lives leaves it to that one.
+  if (s.role !== 'leader' && s.hasLiveLeader(nowMs)) return;
+  const common = s.log.commonWith(runs, last.index);
+  const founder = isMember(status.view, s.localId, s.incarnation);
+  const leads = s.role === 'leader';
+  if (!leads && common.exact && (founder || common.index === s.log.last)) {
+    adopt(s, from, status, common.index, nowMs);
+    return;
+  }
+  if (!yieldsTo(s, status)) return;
+  if (common.exact && !s.log.hasCommandAfter(common.index)) {
+    adopt(s, from, status, common.index, nowMs);
+    return;
+  }
+  // A single picture of the other side may be out of date: the same verdict must hold for a while.
+  const { electionTimeoutMs } = s;
+  const nonce = status.sides[0]?.nonce ?? 0n;
+  if (s.conflict?.nonce !== nonce || s.conflict.untilMs < nowMs) {
+    s.conflict = { nonce, sinceMs: nowMs, untilMs: nowMs + electionTimeoutMs };
+    return;
+  }
+  s.conflict.untilMs = nowMs + electionTimeoutMs;
+  if (nowMs - s.conflict.sinceMs < electionTimeoutMs) return;
+  s.stop(
+    'diverged',
+    `this member's log conflicts with the side of leader ${from}: they agree up to index ${common.index}, ` +
+      `this log ends at ${s.log.last} in ${describeEpoch(s.log.lastEpoch)} and holds commands that the other does not`,
+  );
+}
+
+/** Follows a leader of another side. Whatever is dropped holds no command, or never counted there. */
+function adopt(s: RaftState, from: PeerId, status: StatusBody, common: number, nowMs: number): void {
+  const { epoch } = status;
+  if (!epoch) return;
+  s.note('info', 'moves to another side', {
+    leader: from,
+    epoch: describeEpoch(epoch),
+    dropped: s.log.last - common,
+  });
+  const founder = isMember(status.view, s.localId, s.incarnation);
+  s.becomeFollower(s.term, nowMs);
+  if (common < s.log.last) {
+    s.truncateTo(common);
+    if (s.commit > common) {
+      s.commit = common;
+      s.emit({ type: 'rewind', to: common });
+    }
+    // What it acknowledged there it holds no more: whoever counted it must not count it again.
+    if (!founder) s.forget();
+  }
+  s.setHardState(epoch.term, undefined);
+  s.follow(epoch, nowMs);
+  requestAppends(s);
+}
+
+/** Whether this member's side gives way to the other's. The same facts decide the opposite at the other end. */
+export function yieldsTo(s: RaftState, theirs: StatusBody): boolean {
+  const { log } = s;
+  const mine = log.side;
+  const their = theirs.sides[0];
+  if (!mine || !their) return mine === undefined;
+  if (log.settled !== theirs.settled) return theirs.settled;
+  const iAmTrunk = theirs.sides.some((side) => sameEpoch(side, mine));
+  const theyAreTrunk = log.sides().some((side) => sameEpoch(side, their));
+  if (iAmTrunk !== theyAreTrunk) return theyAreTrunk;
+  const myWeight = weight(log.members, [...theirs.view, ...theirs.former]);
+  const theirWeight = weight(theirs.view, [...log.members, ...log.formerMembers(64)]);
+  if (myWeight !== theirWeight) return myWeight < theirWeight;
+  return compareEpochs(mine, their) < 0;
+}
+
+/** Members that the other side does not know to have forgotten: amnesiacs do not outvote what they forgot. */
+function weight(view: readonly RaftMember[], known: readonly RaftMember[]): number {
+  return view.filter(
+    ({ peer, incarnation }) =>
+      !known.some((other) => other.peer === peer && other.incarnation !== incarnation),
+  ).length;
+}

@@ -1,0 +1,312 @@
+import type { LogEntry, PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
+import type { Rng } from '@mosaik/wire/runtime';
+import type { Lane } from '../components.ts';
+import type { Role } from '../status.ts';
+import type { HardState, LogWrite, StoredLog } from '../storage/log-storage.ts';
+import type { CoreConfig } from './config.ts';
+import type { Effect } from './effect.ts';
+import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
+import { type EntryRun, RaftLog } from './log.ts';
+import type { Peer } from './peer.ts';
+import type { Campaign } from './roles/candidate.ts';
+import type { Leadership } from './roles/leader.ts';
+import { ForwardTable, ReadTable } from './tables.ts';
+
+/**
+ * Everything that a member knows, and the few operations that all roles share. The rules are in the role modules; here
+ * is only what keeps the fields consistent with each other.
+ */
+export class RaftState {
+  readonly config: CoreConfig;
+  readonly rng: Rng;
+  readonly localId: PeerId;
+  readonly dynamic: boolean;
+  readonly log = new RaftLog();
+
+  /** Persisted together: what the store remembers, the term, and the epoch voted for in it. */
+  incarnation: bigint;
+  term = 0;
+  vote: RaftEpoch | undefined;
+
+  role: Role = 'follower';
+  stopped: 'diverged' | 'failed' | undefined;
+  problem: string | undefined;
+  commit = 0;
+  /** The log is durable up to here. */
+  durable = 0;
+  leader: PeerId | undefined;
+  /** The epoch that is followed or led. */
+  epoch: RaftEpoch | undefined;
+  /** Follower: its log is the leader's up to here. */
+  matched = 0;
+  /** Follower: reached the leader's commit index once in this epoch. */
+  caughtUp = false;
+  /** Follower: an append waits for its answer. */
+  ackDue = false;
+  /** Follower: highest read round seen in this epoch. */
+  round = 0;
+  /** When a leader was last heard (or this member started). */
+  lastContactMs: number;
+  electionDeadlineMs: number;
+  readonly bootMs: number;
+  campaign: Campaign | undefined;
+  leadership: Leadership | undefined;
+  readonly peers = new Map<PeerId, Peer>();
+  /** Members that are gone: since when, and whether they said so. */
+  readonly lost = new Map<PeerId, { incarnation: bigint; sinceMs: number; departed: boolean }>();
+  readonly forwards = new ForwardTable();
+  readonly reads = new ReadTable();
+  departing = false;
+  handedOver = false;
+  /** The conflict that this member would lose, and since when. */
+  conflict: { nonce: bigint; sinceMs: number; untilMs: number } | undefined;
+  statusDue = true;
+  statusDeadlineMs: number;
+
+  #effects: Effect[] = [];
+  #changed = true;
+  #hardDirty = false;
+  #truncateTo: number | undefined;
+  #appendFrom: number | undefined;
+  #seq = 0;
+  /** Writes under way: the last index of each. */
+  readonly #writes: { seq: number; last: number }[] = [];
+  /** Waits for the hard state of the write with this number. */
+  readonly #withheld: { seq: number; run: () => void }[] = [];
+
+  constructor(config: CoreConfig, rng: Rng, stored: StoredLog | undefined, nowMs: number) {
+    this.config = config;
+    this.rng = rng;
+    this.localId = config.localId;
+    this.dynamic = config.consensus.quorum.type === 'Dynamic';
+    this.incarnation = stored?.hardState.incarnation ?? rng.u64();
+    this.term = stored?.hardState.term ?? 0;
+    this.vote = stored?.hardState.vote;
+    for (const run of stored?.runs ?? []) this.log.append(run.epoch, run.entries);
+    this.durable = this.log.last;
+    this.#hardDirty = stored === undefined;
+    this.bootMs = nowMs;
+    this.lastContactMs = nowMs;
+    this.statusDeadlineMs = nowMs;
+    this.electionDeadlineMs = nowMs + config.consensus.bootstrapDelayMs + this.#firstTimeoutMs();
+  }
+
+  get member(): RaftMember {
+    return { peer: this.localId, incarnation: this.incarnation };
+  }
+
+  /** This member, as what it remembers, is in the set of its log. */
+  get counted(): boolean {
+    return isMember(this.log.members, this.localId, this.incarnation);
+  }
+
+  get electionTimeoutMs(): number {
+    return this.config.consensus.electionTimeoutMs;
+  }
+
+  /** A leader that was heard within an election timeout, which no preference lengthens. */
+  hasLiveLeader(nowMs: number): boolean {
+    if (this.role === 'leader') return this.leadership?.suspendedSinceMs === undefined;
+    return this.leader !== undefined && nowMs - this.lastContactMs < this.electionTimeoutMs;
+  }
+
+  /** Whether `peer` holds another history than this member: a side that is not this log's. */
+  isForeign(peer: Peer): boolean {
+    return this.dynamic && peer.status !== undefined && !sameEpoch(peer.status.sides[0], this.log.side);
+  }
+
+  // ---- effects
+
+  emit(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  send(to: PeerId, body: RaftBody, lane: Lane = 'control'): void {
+    this.#effects.push({ type: 'send', to, message: this.message(body), lane });
+  }
+
+  message(body: RaftBody): RaftMessage {
+    return { incarnation: this.incarnation, body };
+  }
+
+  note(level: 'debug' | 'info' | 'warn' | 'error', text: string, fields: object = {}): void {
+    this.#effects.push({ type: 'log', level, fields, text });
+  }
+
+  changed(): void {
+    this.#changed = true;
+  }
+
+  /** Effects since the last call, the pending write first. */
+  takeEffects(): Effect[] {
+    this.#takeWrite();
+    if (this.#changed) this.#effects.push({ type: 'state-changed' });
+    this.#changed = false;
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  // ---- durability
+
+  setHardState(term: number, vote: RaftEpoch | undefined): void {
+    if (term === this.term && sameEpoch(vote, this.vote)) return;
+    this.term = term;
+    this.vote = vote;
+    this.#hardDirty = true;
+    this.changed();
+  }
+
+  /** What this store remembered is given up: from now on it counts as another. */
+  forget(): void {
+    this.incarnation = this.rng.u64();
+    this.#hardDirty = true;
+    this.statusDue = true;
+  }
+
+  /** Runs `run` once everything changed so far in this turn is durable. */
+  afterPersist(run: () => void): void {
+    this.#withheld.push({ seq: this.#seq + 1, run });
+  }
+
+  appendEntries(epoch: RaftEpoch, entries: readonly LogEntry[]): void {
+    if (entries.length === 0) return;
+    const before = this.log.membersIndex;
+    this.#appendFrom ??= this.log.last + 1;
+    this.log.append(epoch, entries);
+    if (this.log.membersIndex !== before) this.statusDue = true;
+    this.changed();
+  }
+
+  truncateTo(index: number): void {
+    if (index >= this.log.last) return;
+    const before = this.log.membersIndex;
+    this.log.truncateTo(index);
+    this.durable = Math.min(this.durable, index);
+    for (const write of this.#writes) write.last = Math.min(write.last, index);
+    if (this.#appendFrom === undefined || index < this.#appendFrom - 1) {
+      this.#truncateTo = Math.min(index, this.#truncateTo ?? index);
+    }
+    if (this.#appendFrom !== undefined && this.#appendFrom > index) this.#appendFrom = undefined;
+    if (this.log.membersIndex !== before) this.statusDue = true;
+    this.changed();
+  }
+
+  handlePersisted(seq: number): void {
+    while (this.#writes[0] && this.#writes[0].seq <= seq) {
+      this.durable = Math.max(this.durable, this.#writes[0].last);
+      this.#writes.shift();
+    }
+    while (this.#withheld[0] && this.#withheld[0].seq <= seq) this.#withheld.shift()?.run();
+  }
+
+  #takeWrite(): void {
+    const append: EntryRun[] =
+      this.#appendFrom === undefined ? [] : this.log.range(this.#appendFrom, this.log.last);
+    const needed =
+      this.#hardDirty || this.#truncateTo !== undefined || append.length > 0 || this.#owesWithheld();
+    if (!needed) return;
+    const write: LogWrite = {
+      ...(this.#hardDirty ? { hardState: this.#hardState() } : {}),
+      ...(this.#truncateTo === undefined ? {} : { truncateTo: this.#truncateTo }),
+      ...(append.length > 0 ? { append } : {}),
+    };
+    this.#hardDirty = false;
+    this.#truncateTo = undefined;
+    this.#appendFrom = undefined;
+    this.#seq += 1;
+    this.#writes.push({ seq: this.#seq, last: this.log.last });
+    this.#effects.unshift({ type: 'persist', seq: this.#seq, write });
+  }
+
+  #owesWithheld(): boolean {
+    return this.#withheld.some((entry) => entry.seq > this.#seq);
+  }
+
+  #hardState(): HardState {
+    const { incarnation, term, vote } = this;
+    return vote ? { incarnation, term, vote } : { incarnation, term };
+  }
+
+  // ---- transitions that every role may take
+
+  /** Follows nobody: in a higher term, or because its leader is gone. */
+  becomeFollower(term: number, nowMs: number): void {
+    if (term !== this.term) this.setHardState(term, undefined);
+    if (this.role === 'leader') this.note('info', 'stands down', { epoch: describeEpoch(this.epoch) });
+    this.role = 'follower';
+    this.campaign = undefined;
+    this.leadership = undefined;
+    this.clearLeader();
+    this.resetElectionTimer(nowMs);
+  }
+
+  clearLeader(): void {
+    this.leader = undefined;
+    this.epoch = undefined;
+    this.matched = 0;
+    this.caughtUp = false;
+    this.ackDue = false;
+    this.round = 0;
+    this.reads.refuseAll(this, 'Offline');
+    this.statusDue = true;
+    this.changed();
+  }
+
+  follow(epoch: RaftEpoch, nowMs: number): void {
+    if (!sameEpoch(epoch, this.epoch) || this.role !== 'follower') {
+      if (this.role !== 'follower') this.becomeFollower(epoch.term, nowMs);
+      else if (epoch.term !== this.term) this.setHardState(epoch.term, undefined);
+      this.clearLeader();
+      this.leader = epoch.leader;
+      this.epoch = epoch;
+      this.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
+      this.note('info', 'follows', { epoch: describeEpoch(epoch) });
+    }
+    this.lastContactMs = nowMs;
+    this.conflict = undefined;
+    this.resetElectionTimer(nowMs);
+  }
+
+  /** Commits up to `index`; applying is the driver's. */
+  commitTo(index: number): void {
+    if (index <= this.commit) return;
+    this.commit = index;
+    this.emit({ type: 'apply', to: index });
+    this.reads.handleCommit(this);
+    this.changed();
+  }
+
+  /** Drawn anew for every campaign (Raft §5.2). */
+  resetElectionTimer(nowMs: number): void {
+    const { electionTimeoutMs, electionTimeoutJitterMs } = this.config.consensus;
+    this.electionDeadlineMs =
+      nowMs + (electionTimeoutMs + this.rng.float() * electionTimeoutJitterMs) * this.config.reluctance;
+  }
+
+  /** Campaigns soon, yet not in step with the others. */
+  hastenElection(nowMs: number): void {
+    const soon = nowMs + this.rng.float() * this.config.consensus.electionTimeoutJitterMs * this.config.reluctance;
+    this.electionDeadlineMs = Math.min(this.electionDeadlineMs, soon);
+  }
+
+  stop(state: 'diverged' | 'failed', problem: string): void {
+    if (this.stopped) return;
+    this.stopped = state;
+    this.problem = problem;
+    this.role = 'follower';
+    this.campaign = undefined;
+    this.leadership = undefined;
+    this.clearLeader();
+    this.forwards.giveUpAll(this);
+    this.note('error', problem, { state });
+    this.emit({ type: 'count', name: `mosaik.groups.raft.${state}` });
+  }
+
+  /** An empty log waits only to find others (its jitter); one with entries gives a leader time to show. */
+  #firstTimeoutMs(): number {
+    const { electionTimeoutMs, electionTimeoutJitterMs } = this.config.consensus;
+    const base = this.log.last === 0 ? 0 : electionTimeoutMs;
+    return (base + this.rng.float() * electionTimeoutJitterMs) * this.config.reluctance;
+  }
+}

@@ -1,0 +1,89 @@
+import { sameEpoch } from './epoch.ts';
+import type { Peer, StatusBody } from './peer.ts';
+import { addFollower } from './roles/leader.ts';
+import { meetForeignLeader } from './sides.ts';
+import type { RaftState } from './state.ts';
+
+const MAX_LISTED = 64;
+
+/** Says where this member stands: to one peer when their bond forms, to all on change and now and then. */
+export function sendStatus(s: RaftState, only?: Peer): void {
+  const body = describeSelf(s);
+  const plain = s.message(body);
+  for (const peer of only ? [only] : s.peers.values()) {
+    const claims = s.role === 'leader' && s.isForeign(peer) && peer.status?.last !== undefined;
+    if (claims) s.send(peer.id, { ...body, runs: s.log.runsUpTo(s.log.last) });
+    else s.emit({ type: 'send', to: peer.id, message: plain, lane: 'control' });
+  }
+}
+
+function describeSelf(s: RaftState): StatusBody {
+  const { log } = s;
+  const epoch = log.lastEpoch;
+  return {
+    type: 'Status',
+    term: s.term,
+    sides: log.sides(),
+    epoch: s.epoch,
+    last: epoch && { epoch, index: log.last },
+    committed: s.commit,
+    view: [...log.members],
+    former: log.formerMembers(MAX_LISTED),
+    settled: log.settled,
+    joining: !s.counted,
+    observer: s.config.observer,
+    stopped: s.stopped !== undefined,
+    runs: [],
+  };
+}
+
+export function handleStatus(s: RaftState, peer: Peer, body: StatusBody, nowMs: number): void {
+  const first = peer.status === undefined;
+  const wasForeign = peer.foreignSinceMs !== undefined;
+  // The run table is judged here and now, not kept.
+  peer.status = body.runs.length === 0 ? body : { ...body, runs: [] };
+  updateForeign(s, peer, nowMs);
+  const follows = sameEpoch(body.epoch, s.epoch);
+  if (s.leader === peer.id && !follows && s.role === 'follower' && isOver(s, body)) {
+    s.clearLeader();
+    s.hastenElection(nowMs);
+  }
+  if (s.role === 'leader' && !follows && s.leadership?.progress.get(peer.id)?.engaged && s.isForeign(peer))
+    addFollower(s, peer.id, peer.incarnation, nowMs);
+  if (s.isForeign(peer)) {
+    // A leader answers the sight of another side with its run table.
+    if (s.role === 'leader' && (first || !wasForeign)) sendStatus(s, peer);
+    if (!body.stopped) meetForeignLeader(s, peer.id, body, nowMs);
+  }
+}
+
+/** Its leader says that it leads no more, or is elsewhere. A later epoch of the same leader comes with its appends. */
+function isOver(s: RaftState, body: StatusBody): boolean {
+  return body.stopped || body.epoch === undefined || body.epoch.leader !== s.leader || body.term < s.term;
+}
+
+/** Keeps since when a peer is on another side; both logs may have changed. */
+export function updateForeign(s: RaftState, peer: Peer, nowMs: number): void {
+  if (!s.isForeign(peer)) peer.foreignSinceMs = undefined;
+  else peer.foreignSinceMs ??= nowMs;
+}
+
+/** A status now and then, often while somebody has yet to be found or agreed with. */
+export function handleStatusTick(s: RaftState, nowMs: number): void {
+  if (nowMs < s.statusDeadlineMs) return;
+  const { heartbeatIntervalMs, electionTimeoutMs } = s.config.consensus;
+  let unsettled = s.leader === undefined;
+  for (const peer of s.peers.values()) {
+    updateForeign(s, peer, nowMs);
+    if (peer.foreignSinceMs !== undefined) unsettled = true;
+  }
+  s.statusDeadlineMs = nowMs + (unsettled ? heartbeatIntervalMs : electionTimeoutMs);
+  s.statusDue = true;
+}
+
+export function flushStatus(s: RaftState): void {
+  if (!s.statusDue) return;
+  s.statusDue = false;
+  if (s.peers.size > 0) sendStatus(s);
+}
+

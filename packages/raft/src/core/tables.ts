@@ -1,0 +1,208 @@
+import type { PeerId } from '@mosaik/wire';
+import type { RefusalReason } from './effect.ts';
+import type { RaftState } from './state.ts';
+
+interface ForwardRecord {
+  first: number;
+  count: number;
+  bytes: number;
+  readonly leader: PeerId;
+  readonly deadlineMs: number;
+}
+
+/** Proposals that this follower forwarded and has no answer for. */
+export class ForwardTable {
+  #records: ForwardRecord[] = [];
+  bytes = 0;
+
+  get nextDeadlineMs(): number | undefined {
+    return this.#records[0]?.deadlineMs;
+  }
+
+  add(record: ForwardRecord): void {
+    this.#records.push(record);
+    this.bytes += record.bytes;
+  }
+
+  /** Takes `count` proposals from `first` on as answered by `from`; false when they were not asked of it. */
+  settle(from: PeerId, first: number, count: number): boolean {
+    const at = this.#records.findIndex((record) => record.first === first && record.leader === from);
+    const record = this.#records[at];
+    if (!record || count < 1 || count > record.count) return false;
+    record.first += count;
+    record.count -= count;
+    if (record.count === 0) {
+      this.#records.splice(at, 1);
+      this.bytes -= record.bytes;
+    }
+    return true;
+  }
+
+  giveUp(state: RaftState, lost: (record: ForwardRecord) => boolean): void {
+    if (this.#records.length === 0) return;
+    this.#records = this.#records.filter((record) => {
+      if (!lost(record)) return true;
+      this.bytes -= record.bytes;
+      state.emit({ type: 'uncertain', first: record.first, count: record.count });
+      return false;
+    });
+  }
+
+  giveUpAll(state: RaftState): void {
+    this.giveUp(state, () => true);
+  }
+}
+
+/** Reads of one caller: this member's driver (`from` undefined) or a follower that asked for it. */
+export interface ReadBatch {
+  readonly first: number;
+  readonly count: number;
+  readonly from: PeerId | undefined;
+}
+
+/** Linearizable reads on their way: asked here, in a round, or waiting to be applied. */
+export class ReadTable {
+  /** Leader: not in a round yet. */
+  #queued: ReadBatch[] = [];
+  /** Leader: rounds that were sent, oldest first. */
+  readonly #rounds: { round: number; index: number; batches: ReadBatch[] }[] = [];
+  /** Follower: to be asked, or asked of the leader. */
+  #unasked: ReadBatch[] = [];
+  #asked: { batch: ReadBatch; leader: PeerId; deadlineMs: number }[] = [];
+  /** Follower: granted, not yet committed here. */
+  #granted: { batch: ReadBatch; index: number }[] = [];
+  #count = 0;
+
+  get size(): number {
+    return this.#count;
+  }
+
+  get hasQueued(): boolean {
+    return this.#queued.length > 0;
+  }
+
+  get nextDeadlineMs(): number | undefined {
+    return this.#asked[0]?.deadlineMs;
+  }
+
+  queue(batch: ReadBatch): void {
+    this.#queued.push(batch);
+    this.#count += batch.count;
+  }
+
+  /** Leader: what is queued goes into this round, which is about to be sent. */
+  startRound(round: number, index: number): void {
+    this.#rounds.push({ round, index, batches: this.#queued });
+    this.#queued = [];
+  }
+
+  /** Leader: a majority answered an append sent with this round, or a later one. */
+  handleRound(state: RaftState, confirmed: number): void {
+    while (this.#rounds[0] && this.#rounds[0].round <= confirmed) {
+      const done = this.#rounds.shift();
+      for (const batch of done?.batches ?? []) this.#grant(state, batch, done?.index ?? 0);
+    }
+  }
+
+  ask(batch: ReadBatch): void {
+    this.#unasked.push(batch);
+    this.#count += batch.count;
+  }
+
+  /** Follower: one request for all that came since the last one. */
+  sendAsked(state: RaftState, leader: PeerId, nowMs: number): void {
+    const head = this.#unasked[0];
+    const tail = this.#unasked.at(-1);
+    if (!head || !tail) return;
+    const batch = { first: head.first, count: tail.first + tail.count - head.first, from: undefined };
+    this.#unasked = [];
+    this.#asked.push({ batch, leader, deadlineMs: nowMs + state.config.consensus.queryTimeoutMs });
+    state.send(leader, { type: 'ReadRequest', read: batch.first });
+  }
+
+  handleGranted(state: RaftState, from: PeerId, read: number, index: number): void {
+    const asked = this.#takeAsked(from, read);
+    if (!asked) return;
+    this.#granted.push({ batch: asked, index });
+    this.handleCommit(state);
+  }
+
+  handleRefused(state: RaftState, from: PeerId, read: number, reason: RefusalReason): void {
+    const asked = this.#takeAsked(from, read);
+    if (asked) this.#refuse(state, asked, reason);
+  }
+
+  /** Follower: answers what is granted up to the commit index. */
+  handleCommit(state: RaftState): void {
+    if (this.#granted.length === 0) return;
+    this.#granted = this.#granted.filter(({ batch, index }) => {
+      if (index > state.commit) return true;
+      this.#ready(state, batch);
+      return false;
+    });
+  }
+
+  /** The leader is gone, or this member stopped being it. */
+  refuseAll(state: RaftState, reason: RefusalReason): void {
+    if (this.#count === 0) return;
+    const batches = [
+      ...this.#queued,
+      ...this.#rounds.flatMap(({ batches }) => batches),
+      ...this.#unasked,
+      ...this.#asked.map(({ batch }) => batch),
+      ...this.#granted.map(({ batch }) => batch),
+    ];
+    this.#queued = [];
+    this.#rounds.length = 0;
+    this.#unasked = [];
+    this.#asked = [];
+    this.#granted = [];
+    for (const batch of batches) this.#refuse(state, batch, reason);
+  }
+
+  /** A follower that asked is gone. */
+  forgetPeer(peer: PeerId): void {
+    this.#queued = this.#queued.filter((batch) => this.#keep(batch, peer));
+    for (const round of this.#rounds) {
+      round.batches = round.batches.filter((batch) => this.#keep(batch, peer));
+    }
+  }
+
+  handleTick(state: RaftState, nowMs: number): void {
+    if ((this.#asked[0]?.deadlineMs ?? Number.POSITIVE_INFINITY) > nowMs) return;
+    const late = this.#asked.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    this.#asked = this.#asked.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    for (const { batch } of late) this.#refuse(state, batch, 'Offline');
+  }
+
+  #keep(batch: ReadBatch, gone: PeerId): boolean {
+    if (batch.from !== gone) return true;
+    this.#count -= batch.count;
+    return false;
+  }
+
+  #takeAsked(from: PeerId, read: number): ReadBatch | undefined {
+    const at = this.#asked.findIndex(({ batch, leader }) => batch.first === read && leader === from);
+    return at < 0 ? undefined : this.#asked.splice(at, 1)[0]?.batch;
+  }
+
+  #grant(state: RaftState, batch: ReadBatch, index: number): void {
+    if (batch.from === undefined) return this.#ready(state, batch);
+    this.#count -= batch.count;
+    state.send(batch.from, { type: 'ReadGranted', read: batch.first, index });
+  }
+
+  #ready(state: RaftState, batch: ReadBatch): void {
+    this.#count -= batch.count;
+    state.emit({ type: 'read-ready', first: batch.first, count: batch.count });
+  }
+
+  #refuse(state: RaftState, batch: ReadBatch, reason: RefusalReason): void {
+    this.#count -= batch.count;
+    if (batch.from === undefined) {
+      state.emit({ type: 'read-refused', first: batch.first, count: batch.count, reason });
+    } else {
+      state.send(batch.from, { type: 'ReadRefused', read: batch.first, reason: { type: reason } });
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import { type PeerId, RaftMessage } from '@mosaik/wire';
+import type { Timer } from '@mosaik/wire/runtime';
+import type { Lane, RaftComponents } from './components.ts';
+import type { Effect } from './core/effect.ts';
+import type { Input } from './core/input.ts';
+import type { RaftCore } from './core/raft-core.ts';
+import type { LogStorage } from './storage/log-storage.ts';
+
+/** Largest message for the control lane; a larger one goes with the bulk. */
+const MAX_CONTROL_BYTES = 60 * 1024;
+/**
+ * Turns of the microtask queue between an input and the flush: continuations of calls that an answer just resolved get
+ * their chance to write first, so that their commands travel with the commit that woke them.
+ */
+const FLUSH_HOPS = 6;
+
+/** Effects that the driver leaves to the node: what concerns the machine and its callers. */
+export type NodeEffect = Exclude<Effect, { type: 'persist' | 'send' | 'log' | 'count' }>;
+
+export interface DriverInit {
+  readonly core: RaftCore;
+  readonly storage: LogStorage;
+  readonly components: RaftComponents;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Before the core's turn ends: gives what callers asked for since the last one. */
+  readonly collect: () => void;
+  readonly handleEffect: (effect: NodeEffect) => void;
+  /** After a turn. */
+  readonly handleTurn: () => void;
+  /** Our own bug, or storage that failed: the node must stop. */
+  readonly handleFailure: (error: unknown) => void;
+}
+
+/** Runs a core: inputs from outside, effects to the bonds and the store, time from the clock. One turn per microtask. */
+export class Driver {
+  readonly #init: DriverInit;
+  #scheduled = false;
+  #closed = false;
+  #timer: Timer | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #encoded: { message: RaftMessage; bytes: Uint8Array } | undefined;
+
+  constructor(init: DriverInit) {
+    this.#init = init;
+    this.schedule();
+  }
+
+  handle(input: Input): void {
+    if (this.#closed) return;
+    this.#init.core.handle(input, this.#init.components.clock.nowMs());
+    this.schedule();
+  }
+
+  /** Ends the turn soon. */
+  schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    hop(FLUSH_HOPS, this.#flush);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    if (this.#closed) return;
+    try {
+      this.#init.collect();
+      this.#turn();
+    } catch (error) {
+      this.#init.handleFailure(error);
+    }
+  };
+
+  #turn(): void {
+    const { core, components } = this.#init;
+    for (;;) {
+      const effects = core.drain(components.clock.nowMs());
+      if (effects.length === 0) break;
+      // What goes out first goes out at once; applying may take its time.
+      for (const effect of effects) this.#sendOut(effect);
+      for (const effect of effects) {
+        if (isNodeEffect(effect)) this.#init.handleEffect(effect);
+      }
+      if (this.#closed) return;
+    }
+    this.#encoded = undefined;
+    this.#init.handleTurn();
+    this.#setTimer();
+  }
+
+  #sendOut(effect: Effect): void {
+    const { components, labels } = this.#init;
+    switch (effect.type) {
+      case 'persist':
+        this.#persist(effect);
+        return;
+      case 'send':
+        this.#send(effect.to, effect.message, effect.lane);
+        return;
+      case 'log':
+        components.logger[effect.level]({ ...labels, ...effect.fields }, effect.text);
+        return;
+      case 'count':
+        components.metrics.count(effect.name, labels);
+    }
+  }
+
+  #persist({ seq, write }: Extract<Effect, { type: 'persist' }>): void {
+    const done = this.#init.storage.write(write);
+    const persisted = { type: 'persisted', seq } as const;
+    if (done === undefined) {
+      this.#init.core.handle(persisted, this.#init.components.clock.nowMs());
+      return;
+    }
+    done.then(
+      () => this.handle(persisted),
+      (error: unknown) => this.#init.handleFailure(error),
+    );
+  }
+
+  #send(to: PeerId, message: RaftMessage, lane: Lane): void {
+    if (this.#encoded?.message !== message) {
+      this.#encoded = { message, bytes: RaftMessage.encode(message) };
+    }
+    const { bytes } = this.#encoded;
+    const sent = this.#init.components.send(to, bytes, bytes.length > MAX_CONTROL_BYTES ? 'bulk' : lane);
+    if (!sent) this.#init.core.handle({ type: 'unsent', to, lane }, this.#init.components.clock.nowMs());
+  }
+
+  /** Moves the timer only forward in time: one that fires early finds nothing due and is set again. */
+  #setTimer(): void {
+    const { core, components } = this.#init;
+    const dueMs = core.nextDeadlineMs();
+    if (dueMs === undefined || dueMs >= this.#timerAtMs) return;
+    this.#timer?.cancel();
+    this.#timerAtMs = dueMs;
+    this.#timer = components.clock.schedule(dueMs - components.clock.nowMs(), () => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.handle({ type: 'tick' });
+    });
+  }
+}
+
+function isNodeEffect(effect: Effect): effect is NodeEffect {
+  return (
+    effect.type !== 'persist' && effect.type !== 'send' && effect.type !== 'log' && effect.type !== 'count'
+  );
+}
+
+function hop(times: number, run: () => void): void {
+  queueMicrotask(times <= 1 ? run : () => hop(times - 1, run));
+}
