@@ -35,6 +35,7 @@ export class Discovery {
   readonly #local: WatchCell<SignedPeerEntry>;
   readonly #subscribers = new Set<(entry: SignedPeerEntry) => void>();
   readonly #listeners = new Map<DiscoveryEvent, Set<(entry: PeerEntry) => void>>();
+  readonly #sources = new AbortController();
   #content: LocalContent;
   #conflictAtMs = Number.NEGATIVE_INFINITY;
   #conflictTimer: Timer | undefined;
@@ -84,6 +85,9 @@ export class Discovery {
     const known = await loadBook(options);
     const discovery = new Discovery(options, known);
     discovery.#driver.start(options.bootstrap, known);
+    for (const source of options.sources) {
+      source.start((address) => discovery.#handleFound(address), { signal: discovery.#sources.signal });
+    }
     discovery.#book.touch();
     return discovery;
   }
@@ -197,6 +201,7 @@ export class Discovery {
   async #close(): Promise<void> {
     const { clock, closeTimeoutMs } = this.#options;
     this.#conflictTimer?.cancel();
+    this.#sources.abort();
     this.#publish(this.#sign(this.#content, true));
     const finished = Promise.all([this.#driver.close(closeTimeoutMs), this.#book.close()]);
     await new Promise<void>((resolve) => {
@@ -301,6 +306,15 @@ export class Discovery {
     for (const listener of [...this.#subscribers]) this.#call(listener, signed);
     this.#emitChange(entry, previous?.entry);
     this.#gaugeSize();
+  }
+
+  #handleFound(text: string): void {
+    try {
+      const { address, peerId } = parseBootstrap(text);
+      this.#driver.contacts({ type: 'found', address, expect: peerId });
+    } catch (error) {
+      this.#options.logger.debug({ error: (error as Error).message }, 'a source named a malformed address');
+    }
   }
 
   #handleContacted(peer: PeerId): void {

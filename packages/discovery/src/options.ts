@@ -39,6 +39,15 @@ export interface DiscoveryOptions {
   closeTimeoutMs?: number | undefined;
 }
 
+/** A way to hear of peers' addresses: multicast DNS, a DNS name, a DHT. */
+export interface AddressSource {
+  /**
+   * Looks until `signal` aborts, and calls `found` with `"<peerId>@host:port"` or `"host:port"` as often as it likes.
+   * What is malformed is ignored.
+   */
+  start(found: (address: string) => void, options: { signal: AbortSignal }): void;
+}
+
 export interface DiscoveryInit extends DiscoveryOptions {
   /** Listens for the discovery protocols among others; not closed by discovery. */
   endpoint: Endpoint;
@@ -50,6 +59,8 @@ export interface DiscoveryInit extends DiscoveryOptions {
   /** Names, or ids of 64 hex digits. At most 32. */
   tags?: readonly (UniqueId | string)[] | undefined;
   peerBook?: PeerBook | undefined;
+  /** Further ways to find first peers. */
+  sources?: readonly AddressSource[] | undefined;
   clock?: Clock | undefined;
   rng?: Rng | undefined;
   logger?: Logger | undefined;
@@ -64,6 +75,7 @@ export interface ResolvedInit extends Required<{ [K in keyof DiscoveryOptions]: 
   readonly bootstrap: readonly BootstrapAddress[];
   readonly tags: readonly UniqueId[];
   readonly peerBook: PeerBook | undefined;
+  readonly sources: readonly AddressSource[];
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: Logger;
@@ -81,6 +93,7 @@ export function resolveInit(init: DiscoveryInit): ResolvedInit {
     bootstrap: (init.bootstrap ?? []).map(parseBootstrap),
     tags: (init.tags ?? []).map((tag) => UniqueId.from(tag)),
     peerBook: init.peerBook,
+    sources: init.sources ?? [],
     clock: init.clock ?? systemClock,
     rng: init.rng ?? systemRng,
     logger: init.logger ?? silentLogger,

@@ -112,6 +112,22 @@ describe('Contacts', () => {
     );
   });
 
+  it('tries an address from a source a few times, a bounded number of them, none whose peer is alive', () => {
+    const { contacts, alive, step } = setUp({ maxConcurrent: 100 });
+    alive.add(PEER);
+    expect(step({ type: 'found', address: A, expect: PEER }, 0)).toEqual([]);
+    let dialled = 0;
+    for (let port = 1; port <= 200; port += 1) {
+      dialled += step({ type: 'found', address: `10.0.0.1:${port}`, expect: undefined }, 0).length;
+    }
+    expect(dialled).toBe(64);
+    expect(step({ type: 'succeeded', target: '10.0.0.1:1', peer: PEER }, 1)).toEqual([]);
+    for (let port = 2; port <= 64; port += 1) {
+      for (let i = 0; i < 6; i += 1) step({ type: 'failed', target: `10.0.0.1:${port}` }, 2);
+    }
+    expect(contacts.nextDeadlineMs()).toBeUndefined();
+  });
+
   it('never dials itself', () => {
     const { step } = setUp();
     expect(step({ type: 'remember', entry: testEntry(0) }, 0)).toEqual([]);

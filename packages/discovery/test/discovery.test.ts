@@ -172,6 +172,27 @@ describe('bootstrap addresses', () => {
   });
 });
 
+describe('a source of addresses', () => {
+  it('is a way to first contact, is told when to end, and may name nonsense', async () => {
+    const world = new World();
+    const a = await world.node(1);
+    let ended = false;
+    const source = {
+      start(found: (address: string) => void, { signal }: { signal: AbortSignal }) {
+        signal.addEventListener('abort', () => {
+          ended = true;
+        });
+        found('nonsense');
+        found(a.address);
+      },
+    };
+    const b = await world.node(2, { sources: [source] });
+    await world.clock.until(() => knowsAll([a, b]), 100);
+    await world.stop(b);
+    expect(ended).toBe(true);
+  });
+});
+
 describe('the peer book', () => {
   it('lets a node find its peers again after a restart, without a bootstrap address', async () => {
     const world = new World();

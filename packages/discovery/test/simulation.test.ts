@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryPeerBook } from '../src/testing/index.ts';
 import { known, knowsAll, type Node, World } from './world.ts';
 
-const NODES = 8;
+const NODES = 6;
 const STEPS = 40;
 /** The memory transport notices a lost peer after 30 s; a dial takes 3 s and comes after 5 s at most. */
 const QUIET_MS = 60_000;

@@ -15,6 +15,8 @@ export type ContactsInput =
   | { readonly type: 'tick' }
   /** An address to look for peers at, for ever. */
   | { readonly type: 'bootstrap'; readonly address: string; readonly expect: PeerId | undefined }
+  /** An address that a source named: tried a few times, unless its peer is alive. */
+  | { readonly type: 'found'; readonly address: string; readonly expect: PeerId | undefined }
   /** A peer to look for, for ever, whenever it is silent. */
   | { readonly type: 'remember'; readonly entry: SignedPeerEntry }
   /** Exchange catalogs with this peer soon, even if it is alive. */
@@ -48,6 +50,8 @@ interface Target {
 const RETRY = { baseMs: 100, maxMs: 5_000 };
 /** How often a target that is alive is looked at. */
 const CHECK_MS = 5_000;
+/** Addresses from sources that wait for their turn; more are dropped, a source names them again. */
+const MAX_FOUND = 64;
 /** Failures after which a peer that only was to be synchronised with is left to the periodic exchange. */
 const MAX_SYNC_FAILURES = 6;
 
@@ -68,12 +72,10 @@ export class Contacts {
     switch (input.type) {
       case 'tick':
         break;
-      case 'bootstrap': {
-        const { address, expect } = input;
-        const name = expect === undefined ? address : `${expect}@${address}`;
-        this.#target(name, { addresses: [address], expect, bootstrap: true }, nowMs);
+      case 'bootstrap':
+      case 'found':
+        this.#handleAddress(input, nowMs);
         break;
-      }
       case 'remember':
         this.#handleRemember(input, nowMs);
         break;
@@ -107,6 +109,19 @@ export class Contacts {
       if (!dialling) next = Math.min(next ?? Number.POSITIVE_INFINITY, dueMs);
     }
     return next;
+  }
+
+  #handleAddress(
+    { type, address, expect }: ContactsInput & { type: 'bootstrap' | 'found' },
+    nowMs: number,
+  ): void {
+    const bootstrap = type === 'bootstrap';
+    if (!bootstrap) {
+      const found = [...this.#targets.values()].filter((other) => !other.bootstrap && !other.remembered);
+      if (found.length >= MAX_FOUND || (expect !== undefined && this.#isFound(expect, nowMs))) return;
+    }
+    const name = expect === undefined ? address : `${expect}@${address}`;
+    this.#target(name, { addresses: [address], expect, bootstrap }, nowMs);
   }
 
   #handleRemember({ entry: signed }: ContactsInput & { type: 'remember' }, nowMs: number): void {
