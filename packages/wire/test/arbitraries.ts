@@ -169,7 +169,7 @@ const raftBodies: RaftBodyFields = {
     term: safeU64,
     match: safeU64,
     round: safeU64,
-    reject: maybe(fc.record({ last: safeU64, runs })),
+    reject: maybe(fc.record({ prev: safeU64, last: safeU64, runs })),
   },
   Forward: { first: u32, proposals: fc.array(fc.array(bytesUpTo(20), { maxLength: 3 }), { maxLength: 3 }) },
   Forwarded: { first: u32, count: u32, epoch, index: safeU64 },

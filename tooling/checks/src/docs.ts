@@ -41,8 +41,8 @@ export function exampleProblems(workspace: Workspace): { problems: string[]; exa
     const example = byFile.get(file);
     return example ? ts.createSourceFile(file, example.text, version) : getSourceFile(file, version, ...rest);
   };
-  // What an example's own package cannot import, such as a package above it, the application can.
-  const reader = join(workspace.root, 'apps', 'node', 'reader.ts');
+  // What an example's own package cannot import, such as a package above it, this one can.
+  const reader = join(workspace.root, 'tooling', 'checks', 'reader.ts');
   host.resolveModuleNameLiterals = (literals, file) =>
     literals.map(({ text }) => {
       const own = ts.resolveModuleName(text, file, options, host);

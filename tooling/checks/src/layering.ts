@@ -35,7 +35,7 @@ export function layeringProblems(
         problems.push(`${shown(workspace.root, module.file)}:${entry.line} ${problem}`);
     }
   }
-  problems.push(...cycles(workspace, modules));
+  problems.push(...unused(workspace, modules), ...cycles(workspace, modules));
   return { problems, modules: modules.length };
 }
 
@@ -95,6 +95,20 @@ function isDeclared(workspace: Workspace, owner: Package, name: string, installe
   const { dependencies, peerDependencies, devDependencies } = owner.manifest;
   if (name in { ...dependencies, ...peerDependencies }) return true;
   return !installed && name in { ...devDependencies, ...workspace.manifest.devDependencies };
+}
+
+/** What a package makes its users install although none of its own modules imports it. */
+function unused(workspace: Workspace, modules: readonly Module[]): string[] {
+  return workspace.packages.flatMap((owner) => {
+    const imported = new Set(
+      modules
+        .filter(({ file }) => isBelow(file, join(owner.directory, 'src')))
+        .flatMap(({ imports }) => imports.map(({ specifier }) => packageName(specifier ?? ''))),
+    );
+    return Object.keys(isTooling(workspace, owner) ? {} : (owner.manifest.dependencies ?? {}))
+      .filter((name) => !imported.has(name))
+      .map((name) => `${shown(workspace.root, owner.directory)}/package.json:1 "${name}" is never imported`);
+  });
 }
 
 /** One line for each circle of modules that need one another to be loaded; imports of types are erased. */

@@ -98,6 +98,11 @@ describe('layering finds', () => {
     expect(problems).toEqual(['packages/upper/src/a.ts:1 "only-adapter" is not allowed in @x/upper']);
   });
 
+  test('a dependency that nothing imports', () => {
+    const problems = problemsOf({}, { lower: { dependencies: { allowed: '*' } } });
+    expect(problems).toEqual(['packages/lower/package.json:1 "allowed" is never imported']);
+  });
+
   test('a circle of three modules, once', () => {
     const problems = problemsOf({
       'packages/upper/src/a.ts': "import './b.ts';",

@@ -21,7 +21,7 @@ function tarballOf(name: string): Uint8Array {
 
 beforeAll(() => {
   tarballs = packAll(repository, directory);
-});
+}, 60_000);
 afterAll(() => rmSync(directory, { recursive: true }));
 
 test('there are eight or more packages to look at', () => {
