@@ -275,6 +275,16 @@ export class QuicConnection implements Connection {
     this.#flush(native, nowMs);
   }
 
+  /** The library threw where it should not: nothing more can be said on this connection. */
+  handleFailure(error: unknown): void {
+    this.#finish({
+      code: CloseCode.UnexpectedClose,
+      reason: `the QUIC library failed: ${String(error)}`,
+      remote: false,
+    });
+    this.#release();
+  }
+
   /** Nothing of the first datagrams made sense: forgets the connection without a word. */
   abandonIfSilent(): boolean {
     if (!this.#native || this.#native.stats().recv > 0 || this.#native.localError()) return false;
@@ -383,21 +393,11 @@ export class QuicConnection implements Connection {
 
   #flush(native: NativeConnection, nowMs: number): void {
     const endpoint = this.#endpoint;
-    try {
-      if (this.#pendingHigh.size > 0) this.#writeLinks(native, this.#pendingHigh);
-      if (this.#pending.size > 0) this.#writeLinks(native, this.#pending);
-      let left = MAX_SENT_PER_TURN;
-      while (left > 0 && endpoint.sendNext(native, this)) left -= 1;
-      if (left === 0) endpoint.schedule(this);
-    } catch (cause) {
-      this.#finish({
-        code: CloseCode.UnexpectedClose,
-        reason: `the QUIC library failed: ${String(cause)}`,
-        remote: false,
-      });
-      this.#release();
-      return;
-    }
+    if (this.#pendingHigh.size > 0) this.#writeLinks(native, this.#pendingHigh);
+    if (this.#pending.size > 0) this.#writeLinks(native, this.#pending);
+    let left = MAX_SENT_PER_TURN;
+    while (left > 0 && endpoint.sendNext(native, this)) left -= 1;
+    if (left === 0) endpoint.schedule(this);
     if (native.isDraining()) this.#handleDraining(native);
     else if (this.#closing) this.#maybeSendClose(native, this.#closing, nowMs);
     this.#updateDeadline(native, nowMs);

@@ -21,6 +21,8 @@ export class DatagramSocket {
   readonly family: 4 | 6;
   readonly #socket: Socket;
   #buffer = Buffer.allocUnsafeSlow(SEND_BUFFER_BYTES);
+  /** As of the last send. */
+  #queuedBytes = 0;
   #closed = false;
 
   private constructor(socket: Socket, family: 4 | 6) {
@@ -75,14 +77,14 @@ export class DatagramSocket {
     if (this.#closed) return;
     const callback = onFailure && ((error: Error | null) => error && onFailure(error));
     this.#socket.send(this.#buffer, 0, length, port, host, callback);
-    const queuedBytes = this.#socket.getSendQueueSize();
+    this.#queuedBytes = this.#socket.getSendQueueSize();
     // What the host took at once is copied; otherwise the buffer belongs to the socket until it is sent.
-    if (queuedBytes > 0) this.#buffer = Buffer.allocUnsafeSlow(SEND_BUFFER_BYTES);
+    if (this.#queuedBytes > 0) this.#buffer = Buffer.allocUnsafeSlow(SEND_BUFFER_BYTES);
   }
 
   /** Whether so much waits for the host that sending more is pointless now. */
   get congested(): boolean {
-    return this.#socket.getSendQueueSize() > MAX_QUEUED_BYTES;
+    return this.#queuedBytes > MAX_QUEUED_BYTES && this.#socket.getSendQueueSize() > MAX_QUEUED_BYTES;
   }
 
   async close(): Promise<void> {

@@ -263,7 +263,7 @@ export class QuicEndpoint implements Endpoint {
     const nowMs = this.clock.nowMs();
     for (const connection of turn) {
       connection.scheduled = false;
-      connection.handleTurn(nowMs);
+      this.#drive(connection, () => connection.handleTurn(nowMs));
     }
   };
 
@@ -272,7 +272,7 @@ export class QuicEndpoint implements Endpoint {
     const nowMs = this.clock.nowMs();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const connection of this.#connections) {
-      if (connection.deadlineMs <= nowMs) connection.handleTimer(nowMs);
+      if (connection.deadlineMs <= nowMs) this.#drive(connection, () => connection.handleTimer(nowMs));
       nextMs = Math.min(nextMs, connection.deadlineMs);
     }
     if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
@@ -280,13 +280,14 @@ export class QuicEndpoint implements Endpoint {
 
   #handleDatagram(datagram: Buffer, source: RemoteInfo): void {
     if (!isLongHeader(datagram)) {
-      this.#routes.get(shortHeaderKey(datagram))?.handleDatagram(datagram, source);
+      const connection = this.#routes.get(shortHeaderKey(datagram));
+      if (connection) this.#drive(connection, () => connection.handleDatagram(datagram, source));
       return;
     }
     const header = parseLongHeader(datagram);
     if (!header) return;
     const connection = this.#routes.get(idKey(header.dcid));
-    if (connection) connection.handleDatagram(datagram, source);
+    if (connection) this.#drive(connection, () => connection.handleDatagram(datagram, source));
     else if (datagram.length >= LEAST_INITIAL_BYTES && !this.#closing)
       this.#handleUnknown(datagram, header, source);
   }
@@ -328,13 +329,21 @@ export class QuicEndpoint implements Endpoint {
     // After a retry the client already knows us by the id that the retry gave.
     const id = originalId ? Buffer.from(header.dcid) : randomBytes(OWN_ID_BYTES);
     const config = this.#config(isLoopback(host));
-    const native = this.#native.Connection.accept(id, originalId ?? null, this.#local, remote, config);
     const routes = originalId ? [idKey(id)] : [idKey(id), idKey(header.dcid)];
+    let connection: QuicConnection;
+    try {
+      const native = this.#native.Connection.accept(id, originalId ?? null, this.#local, remote, config);
+      connection = this.#track(native, { remote, initiator: false, routes });
+    } catch (error) {
+      this.#logger.warn({ host, error: String(error) }, 'an inbound connection could not be set up');
+      return;
+    }
     this.#halfOpen.set(host, fromAddress + 1);
     this.#halfOpenTotal += 1;
-    const connection = this.#track(native, { remote, initiator: false, routes });
-    connection.handleDatagram(datagram, source);
-    connection.abandonIfSilent();
+    this.#drive(connection, () => {
+      connection.handleDatagram(datagram, source);
+      connection.abandonIfSilent();
+    });
   }
 
   #track(
@@ -342,11 +351,30 @@ export class QuicEndpoint implements Endpoint {
     init: { remote: HostPort; initiator: boolean; routes: string[]; expect?: PeerId | undefined },
   ): QuicConnection {
     nativeLedger.add(native);
-    const keylog = new Keylog(native);
+    let keylog: Keylog;
+    try {
+      keylog = new Keylog(native);
+    } catch (cause) {
+      nativeLedger.release();
+      throw new TransportError('unavailable', 'no file for the key log of a connection', { cause });
+    }
     const connection = new QuicConnection({ ...init, endpoint: this, native, keylog, local: this.#local });
     this.#connections.add(connection);
     for (const route of init.routes) this.#routes.set(route, connection);
     return connection;
+  }
+
+  /** Whatever the library throws ends one connection, never the process. */
+  #drive(connection: QuicConnection, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#logger.error(
+        { remoteAddress: connection.remoteAddress, error: String(error) },
+        'the QUIC library failed',
+      );
+      connection.handleFailure(error);
+    }
   }
 
   #leaveHalfOpen(connection: QuicConnection): void {
