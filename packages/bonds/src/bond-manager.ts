@@ -201,20 +201,37 @@ export class BondManager {
   }
 
   #handleBondMoved({ peer, from, to }: Extract<BondTableEffect, { type: 'bond' }>): void {
-    const { logger, onBondDown, onBondUp } = this.#init;
+    const { logger } = this.#init;
     const former = from === undefined ? undefined : this.#connections.get(from);
     const bond = to === undefined ? undefined : this.#connections.get(to);
     if (bond) this.#live.set(peer, bond);
     else this.#live.delete(peer);
     this.#publish();
-    if (former) onBondDown(former, this.#endings.get(former.number) ?? MOVED);
+    if (former) this.#notifyDown(former, this.#endings.get(former.number) ?? MOVED);
     this.#forgetEnded(former);
     if (bond && !former) this.#broadcast({ type: 'BondFormed', value: [bond.id, peer] }, peer);
     if (former && !bond) this.#broadcast({ type: 'BondLost', value: [former.id, peer] }, peer);
     if (!bond) return;
     logger.info({ peer, bond: bond.id, rttMs: bond.rttMs }, 'bond formed');
     bond.start(this.#greeting(peer));
-    onBondUp(bond);
+    this.#notifyUp(bond);
+  }
+
+  /** A group's mistake must not keep the table's other effects from happening. */
+  #notifyUp(bond: BondConnection): void {
+    try {
+      this.#init.onBondUp(bond);
+    } catch (error) {
+      this.#init.logger.error({ peer: bond.peer, error }, 'onBondUp threw');
+    }
+  }
+
+  #notifyDown(bond: BondConnection, reason: BondDownReason): void {
+    try {
+      this.#init.onBondDown(bond, reason);
+    } catch (error) {
+      this.#init.logger.error({ peer: bond.peer, error }, 'onBondDown threw');
+    }
   }
 
   /** Everything that a new bond should know first: which bonds there are, and who this node is by now. */

@@ -14,7 +14,7 @@ const KEEP_DIALLING_MS = 24 * 60 * 60 * 1000;
 /** Two processes with one identity are refused for so long. */
 const DUPLICATE_HOLD_MS = 60_000;
 /** The higher of two peers that meet leaves the first dial to the lower one for so long, plus as much again at random. */
-const HIGHER_WAITS_MS = 25;
+const HIGHER_WAITS_MS = 50;
 /** Peers that are remembered; ones that are not dialled, then ones that were never bonded, leave first. */
 const MAX_PEERS = 1024;
 
