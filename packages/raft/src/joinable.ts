@@ -35,6 +35,8 @@ export function assertJoinable({ config, preference, machine }: JoinPlan, localI
     if (preference === 'observer' && config.quorum.voters.includes(localId))
       throw new RangeError("preference 'observer' contradicts quorum.voters, which lists this node");
   } else if (!machine.reset && !(machine.snapshot && machine.restore)) {
-    throw new TypeError("a state machine needs reset(), or snapshot() and restore(), in quorum mode 'dynamic'");
+    throw new TypeError(
+      "a state machine needs reset(), or snapshot() and restore(), in quorum mode 'dynamic'",
+    );
   }
 }

@@ -1,4 +1,11 @@
-import { type ConsensusConfig, type GroupId, type NetworkId, type PeerId, RaftMessage, WireError } from '@mosaik/wire';
+import {
+  type ConsensusConfig,
+  type GroupId,
+  type NetworkId,
+  type PeerId,
+  RaftMessage,
+  WireError,
+} from '@mosaik/wire';
 import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
 import { Applier } from './applier.ts';
 import { Calls, refusal } from './calls.ts';
@@ -244,7 +251,8 @@ export class RaftNode<C, Q, R, O = void> {
         commands: encoded,
         given: commands,
         feed,
-        deadlineMs: timeoutMs === undefined ? clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS : Number.POSITIVE_INFINITY,
+        deadlineMs:
+          timeoutMs === undefined ? clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS : Number.POSITIVE_INFINITY,
         resolve: (done) => {
           finish();
           resolve(answer(done));
@@ -419,10 +427,14 @@ export class RaftNode<C, Q, R, O = void> {
   }
 
   #terminated(): RaftError {
-    return new RaftError('terminated', `the member is ${this.#closed ?? this.#core.state.stopped ?? 'closed'}`);
+    return new RaftError(
+      'terminated',
+      `the member is ${this.#closed ?? this.#core.state.stopped ?? 'closed'}`,
+    );
   }
 }
 
 function check(bytes: number, max: number): void {
-  if (bytes > max) throw new WireError('limit', 0, `a command of ${bytes} bytes above maxCommandBytes ${max}`);
+  if (bytes > max)
+    throw new WireError('limit', 0, `a command of ${bytes} bytes above maxCommandBytes ${max}`);
 }

@@ -38,7 +38,10 @@ export class Queries<Q, R> {
     this.#init = init;
   }
 
-  ask(query: Q, { consistency, minIndex = 0, signal, timeoutMs }: QueryOptions): Promise<{ result: R; index: number }> {
+  ask(
+    query: Q,
+    { consistency, minIndex = 0, signal, timeoutMs }: QueryOptions,
+  ): Promise<{ result: R; index: number }> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       if (consistency === 'weak' && minIndex <= this.#init.applied()) {

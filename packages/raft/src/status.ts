@@ -47,7 +47,8 @@ export function describeState(s: RaftState, applied: number, nowMs: number): Raf
     role: s.role,
     term: s.term,
     leader: s.leader,
-    online: s.stopped === undefined && (leadership ? opened && !suspended : s.leader !== undefined && s.caughtUp),
+    online:
+      s.stopped === undefined && (leadership ? opened && !suspended : s.leader !== undefined && s.caughtUp),
     committed: s.commit,
     applied,
     logPosition: { term: log.lastTerm, index: log.last },

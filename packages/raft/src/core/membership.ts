@@ -62,4 +62,3 @@ function isGone(s: RaftState, leadership: Leadership, member: RaftMember, nowMs:
   if (lost?.departed && lost.incarnation === member.incarnation) return true;
   return nowMs - Math.max(lost?.sinceMs ?? 0, leadership.sinceMs) >= s.electionTimeoutMs;
 }
-

@@ -286,7 +286,8 @@ export class RaftState {
 
   /** Campaigns soon, yet not in step with the others. */
   hastenElection(nowMs: number): void {
-    const soon = nowMs + this.rng.float() * this.config.consensus.electionTimeoutJitterMs * this.config.reluctance;
+    const soon =
+      nowMs + this.rng.float() * this.config.consensus.electionTimeoutJitterMs * this.config.reluctance;
     this.electionDeadlineMs = Math.min(this.electionDeadlineMs, soon);
   }
 

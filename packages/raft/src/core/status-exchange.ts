@@ -86,4 +86,3 @@ export function flushStatus(s: RaftState): void {
   s.statusDue = false;
   if (s.peers.size > 0) sendStatus(s);
 }
-

@@ -84,8 +84,7 @@ function ask(s: RaftState, campaign: Campaign): void {
     transfer,
   });
   for (const { peer } of electorate.members) {
-    if (peer !== s.localId && s.peers.has(peer))
-      s.emit({ type: 'send', to: peer, message, lane: 'control' });
+    if (peer !== s.localId && s.peers.has(peer)) s.emit({ type: 'send', to: peer, message, lane: 'control' });
   }
 }
 

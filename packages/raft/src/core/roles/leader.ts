@@ -1,11 +1,11 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
 import { countReached, reachesMajority } from '../electorate.ts';
 import { describeEpoch, isMember } from '../epoch.ts';
+import { entryBytes } from '../log.ts';
 import { maybeChangeView } from '../membership.ts';
 import { Progress } from '../progress.ts';
 import { majority, quorumValue } from '../quorum.ts';
 import type { RaftState } from '../state.ts';
-import { entryBytes } from '../log.ts';
 import type { Campaign } from './candidate.ts';
 
 type Appended = Extract<RaftBody, { type: 'Appended' }>;

@@ -1,0 +1,23 @@
+import { runScenario } from './scenario.ts';
+
+/** `node --conditions=@mosaik/source test/simulation/cli.ts MODE FIRST RUNS`: many seeds, failures with their command. */
+const [mode = 'dynamic', first = '1', runs = '1'] = process.argv.slice(2);
+let failed = 0;
+let acked = 0;
+let steps = 0;
+let diverged = 0;
+for (let seed = Number(first); seed < Number(first) + Number(runs); seed += 1) {
+  try {
+    const result = runScenario({ seed, mode: mode as 'dynamic' | 'voters' });
+    acked += result.acked;
+    steps += result.steps;
+    diverged += result.diverged;
+  } catch (error) {
+    failed += 1;
+    console.log(
+      `seed ${seed} ${mode}: ${error instanceof Error ? (process.env.SIM_STACK ? error.stack : error.message) : error}\n`,
+    );
+    if (failed >= Number(process.env.SIM_MAX_FAILURES ?? 3)) break;
+  }
+}
+console.log(`${mode}: ${failed} failed, ${acked} acknowledged, ${diverged} diverged, ${steps} steps`);

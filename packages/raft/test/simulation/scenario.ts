@@ -1,0 +1,165 @@
+import { Cluster, type ClusterInit, type SimNode } from './cluster.ts';
+
+export interface ScenarioInit extends Partial<ClusterInit> {
+  readonly seed: number;
+  readonly mode: 'dynamic' | 'voters';
+}
+
+/** What a run did, for those that look at many. */
+export interface ScenarioResult {
+  readonly acked: number;
+  readonly forced: number;
+  readonly diverged: number;
+  readonly steps: number;
+}
+
+/**
+ * One seeded life of a group: starts, load, faults, then quiet, after which all must agree. Everything follows from the
+ * seed.
+ *
+ * @throws InvariantViolation
+ */
+export function runScenario(init: ScenarioInit): ScenarioResult {
+  const size = init.size ?? 1 + (Math.abs(init.seed) % 9);
+  const durable = init.mode === 'voters' ? (init.seed >> 4) % 3 !== 0 : (init.seed >> 4) % 2 === 0;
+  const cluster = new Cluster({
+    maxDelayMs: [2, 20, 60][init.seed % 3] ?? 20,
+    maxSyncMs: durable ? [0, 5, 30][(init.seed >> 2) % 3] : 0,
+    ...init,
+    size,
+  });
+  const partitions = init.mode === 'voters' || (init.seed >> 3) % 2 === 0;
+  let value = 0;
+  for (const node of cluster.nodes) {
+    const late = cluster.chance(0.2) ? 4000 : 30;
+    cluster.after(cluster.rng.float() * late, () => cluster.start(node));
+  }
+  cluster.runFor(500 + cluster.int(3000));
+
+  const load = () => {
+    const node = cluster.nodes[cluster.int(size)] as SimNode;
+    const count = 1 + cluster.int(6);
+    if (cluster.chance(0.8)) {
+      cluster.propose(
+        node,
+        Array.from({ length: count }, () => `v${value++}`),
+      );
+    } else cluster.read(node);
+    if (cluster.nowMs < 40_000) cluster.after(cluster.rng.float() * 120, load);
+  };
+  load();
+  const rounds = 6 + cluster.int(10);
+  for (let round = 0; round < rounds; round += 1) {
+    disturb(cluster, durable, partitions);
+    cluster.runFor(cluster.chance(0.3) ? cluster.int(4000) : cluster.int(700));
+  }
+  return settle(cluster, durable);
+}
+
+function disturb(cluster: Cluster, durable: boolean, partitions: boolean): void {
+  const { nodes } = cluster;
+  const pick = () => nodes[cluster.int(nodes.length)] as SimNode;
+  const leader = cluster.leaders[0];
+  const victim = leader && cluster.chance(0.4) ? leader : pick();
+  switch (cluster.int(partitions ? 9 : 7)) {
+    case 0:
+    case 1:
+      if (mayCrash(cluster, victim, durable)) {
+        cluster.crash(victim, durable);
+        cluster.after(cluster.int(cluster.chance(0.5) ? 200 : 4000), () => cluster.start(victim));
+      }
+      return;
+    case 2:
+      cluster.reset(victim, pickOther(cluster, victim));
+      return;
+    case 3:
+      cluster.stall(victim, pickOther(cluster, victim), cluster.int(900));
+      return;
+    case 4:
+      if (cluster.chance(0.3) && mayCrash(cluster, victim, durable)) {
+        cluster.leave(victim, durable);
+        cluster.after(1000 + cluster.int(4000), () => cluster.start(victim));
+      }
+      return;
+    case 5:
+      for (const node of nodes) {
+        if (node !== victim && cluster.chance(0.5)) cluster.stall(victim, node, cluster.int(1500));
+      }
+      return;
+    case 6:
+      for (const node of nodes) cluster.start(node);
+      return;
+    case 7: {
+      const inside = nodes.filter(() => cluster.chance(0.5));
+      for (const a of inside) for (const b of nodes) if (!inside.includes(b)) cluster.cut(a, b);
+      return;
+    }
+    default:
+      cluster.healAll();
+  }
+}
+
+function pickOther(cluster: Cluster, node: SimNode): SimNode {
+  const others = cluster.nodes.filter((other) => other !== node);
+  return others[cluster.int(others.length)] ?? node;
+}
+
+/** Voters with logs in memory promise nothing beyond a minority of restarts, which are for ever. */
+function mayCrash(cluster: Cluster, victim: SimNode, durable: boolean): boolean {
+  if (cluster.init.mode === 'dynamic' || durable) return true;
+  const intact = cluster.nodes.filter((node) => node !== victim && node.life === 1 && node.alive).length;
+  return intact * 2 > cluster.nodes.length;
+}
+
+/** All faults over, everybody up: within bounded time one leader, one log, one state. */
+function settle(cluster: Cluster, durable: boolean): ScenarioResult {
+  const { nodes } = cluster;
+  const isQuiet = () => agrees(cluster);
+  const repair = () => {
+    cluster.healAll();
+    for (const node of nodes) cluster.start(node);
+  };
+  repair();
+  let diverged = 0;
+  for (let round = 0; round < 6; round += 1) {
+    cluster.runUntil(isQuiet, 15_000);
+    if (isQuiet()) break;
+    repair();
+    // A member that stopped said so; its operator starts it anew, and it joins.
+    const stopped = nodes.filter((node) => node.alive && node.core.state.stopped === 'diverged');
+    if (stopped.length === nodes.length) throw cluster.checker.fail(nodes[0] as SimNode, 'everybody stopped');
+    for (const node of stopped) {
+      diverged += 1;
+      cluster.crash(node, false);
+      cluster.start(node);
+    }
+  }
+  if (!isQuiet()) throw cluster.checker.fail(nodes[0] as SimNode, 'no agreement after quiet');
+  const { checker } = cluster;
+  const onlyOneSide = checker.forcedEpochs.size <= 1;
+  if (cluster.init.mode === 'voters' || onlyOneSide) {
+    for (const node of nodes) checker.checkAcked(node);
+  }
+  void durable;
+  return { acked: cluster.acked, forced: checker.forcedEpochs.size, diverged, steps: checker.steps };
+}
+
+function agrees(cluster: Cluster): boolean {
+  const { nodes } = cluster;
+  const leader = cluster.leaders[0];
+  if (!leader || cluster.leaders.length !== 1 || cluster.nowMs < 41_000 * 0) return false;
+  const view = leader.core.log.members;
+  if (leader.core.state.leadership?.suspendedSinceMs !== undefined) return false;
+  for (const node of nodes) {
+    const s = node.core.state;
+    if (!node.alive || s.stopped || s.leader !== leader.id) return false;
+    if (node.applied !== leader.applied || node.hash !== leader.hash || s.log.last !== leader.core.log.last)
+      return false;
+    if (leader.applied !== leader.core.log.last) return false;
+    if (cluster.init.mode !== 'dynamic') continue;
+    const wanted = !s.config.observer;
+    if (view.some((member) => member.peer === node.id && member.incarnation === s.incarnation) !== wanted)
+      return false;
+  }
+  return true;
+}

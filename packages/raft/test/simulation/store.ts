@@ -1,0 +1,31 @@
+import type { HardState, LogWrite, StoredLog } from '@mosaik/raft';
+import { type EntryRun, RaftLog } from '../../src/core/log.ts';
+
+/** A store whose writes become durable when the simulation says so: what is not, a crash forgets. */
+export class SimStore {
+  hardState: HardState | undefined;
+  readonly log = new RaftLog();
+  readonly #pending: { seq: number; write: LogWrite }[] = [];
+
+  write(seq: number, write: LogWrite): void {
+    this.#pending.push({ seq, write });
+  }
+
+  /** Makes all writes up to `seq` durable. */
+  sync(seq: number): void {
+    while (this.#pending[0] && this.#pending[0].seq <= seq) {
+      const { write } = this.#pending.shift() as { write: LogWrite };
+      if (write.hardState) this.hardState = write.hardState;
+      if (write.truncateTo !== undefined) this.log.truncateTo(write.truncateTo);
+      for (const run of write.append ?? []) this.log.append(run.epoch, run.entries);
+    }
+  }
+
+  /** What a restart finds. */
+  reopen(): StoredLog | undefined {
+    this.#pending.length = 0;
+    if (!this.hardState) return undefined;
+    const runs: EntryRun[] = this.log.range(1, this.log.last);
+    return { hardState: this.hardState, runs };
+  }
+}

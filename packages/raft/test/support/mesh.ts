@@ -1,0 +1,135 @@
+import {
+  type ConsensusOptions,
+  consensus,
+  type LogStorage,
+  type Preference,
+  RaftNode,
+  type StateMachine,
+} from '@mosaik/raft';
+import { type GroupId, type NetworkId, type PeerId, safeU64, str, UniqueId } from '@mosaik/wire';
+import { silentLogger, silentMetrics } from '@mosaik/wire/runtime';
+import { seededRng, VirtualClock } from '@mosaik/wire/testing';
+
+export type TextMachine = StateMachine<string, undefined, number, string>;
+
+/** Remembers every command; outputs it with its place. */
+export function textMachine(): TextMachine & { readonly applied: string[] } {
+  const applied: string[] = [];
+  return {
+    applied,
+    signature: UniqueId.from('test/text'),
+    command: str(),
+    result: safeU64,
+    output: str(),
+    apply(command, { index }) {
+      if (command === 'throw') throw new Error('told to');
+      applied.push(command);
+      return `${index}:${command}`;
+    },
+    query: () => applied.length,
+    reset() {
+      applied.length = 0;
+    },
+  };
+}
+
+export function meshId(index: number): PeerId {
+  return (index + 1).toString(16).padStart(2, '0').repeat(32) as PeerId;
+}
+
+export type TextNode = RaftNode<string, undefined, number, string>;
+
+/** `RaftNode`s that hand each other their messages under one virtual clock. */
+export class Mesh {
+  readonly clock = new VirtualClock();
+  readonly nodes = new Map<PeerId, TextNode>();
+  readonly machines = new Map<PeerId, ReturnType<typeof textMachine>>();
+  readonly #rng;
+  readonly #options: ConsensusOptions;
+  readonly #cut = new Set<string>();
+  delayMs = 0.1;
+
+  constructor(options: ConsensusOptions = {}, seed = 1) {
+    this.#options = options;
+    this.#rng = seededRng(seed);
+  }
+
+  async open(
+    index: number,
+    init: { storage?: LogStorage; preference?: Preference; machine?: ReturnType<typeof textMachine> } = {},
+  ): Promise<TextNode> {
+    const localId = meshId(index);
+    const machine = init.machine ?? textMachine();
+    const node = await RaftNode.open<string, undefined, number, string>({
+      localId,
+      groupId: 'aa'.repeat(32) as GroupId,
+      networkId: 'bb'.repeat(32) as NetworkId,
+      config: consensus(this.#options),
+      preference: init.preference ?? 'normal',
+      machine,
+      storage: init.storage,
+      components: {
+        clock: this.clock,
+        rng: this.#rng,
+        logger: silentLogger,
+        metrics: silentMetrics,
+        send: (peer, bytes) => this.#deliver(localId, peer, bytes),
+      },
+    });
+    this.nodes.set(localId, node);
+    this.machines.set(localId, machine);
+    for (const [peer, other] of this.nodes) {
+      if (peer === localId || other.status.value.state === 'closed') continue;
+      other.handleBondUp(localId, node.incarnation);
+      node.handleBondUp(peer, other.incarnation);
+    }
+    return node;
+  }
+
+  /** The process is gone: the others' bonds with it are lost. */
+  async kill(index: number, departed = false): Promise<void> {
+    const id = meshId(index);
+    const node = this.nodes.get(id);
+    this.nodes.delete(id);
+    await node?.close();
+    for (const other of this.nodes.values()) other.handleBondDown(id, departed);
+  }
+
+  /** From now on nothing passes between the two; their bonds stay. */
+  silence(a: number, b: number): void {
+    this.#cut.add(`${meshId(a)}${meshId(b)}`).add(`${meshId(b)}${meshId(a)}`);
+  }
+
+  get leader(): TextNode | undefined {
+    return [...this.nodes.values()].find((node) => node.status.value.role === 'leader');
+  }
+
+  /** Runs until everybody is online. */
+  async online(count = this.nodes.size): Promise<TextNode> {
+    await this.clock.until(
+      () =>
+        this.nodes.size === count &&
+        [...this.nodes.values()].every((node) => node.status.value.online) &&
+        this.leader?.status.value.members.length === count,
+    );
+    return this.leader as TextNode;
+  }
+
+  follower(): TextNode {
+    return [...this.nodes.values()].find((node) => node !== this.leader) as TextNode;
+  }
+
+  async close(): Promise<void> {
+    for (const node of this.nodes.values()) await node.close();
+  }
+
+  #deliver(from: PeerId, to: PeerId, bytes: Uint8Array): boolean {
+    const target = this.nodes.get(to);
+    if (!target || !this.nodes.has(from)) return false;
+    if (this.#cut.has(`${from}${to}`)) return true;
+    this.clock.schedule(this.delayMs, () => {
+      if (this.nodes.get(to) === target && this.nodes.has(from)) target.handleMessage(from, bytes);
+    });
+    return true;
+  }
+}
