@@ -1,0 +1,111 @@
+import type { Member } from './member.ts';
+import type { FaultKind } from './scenario.ts';
+import type { World } from './world.ts';
+
+/** Lets things go wrong, one after the other, while the troubles last; what was broken heals by itself after a while. */
+export function startFaults(world: World): void {
+  const { meanFaultGapMs, faults } = world.scenario;
+  if (Object.values(faults).every((weight) => weight === 0)) return;
+  const next = () => {
+    world.clock.schedule(world.random.waitMs(meanFaultGapMs), () => {
+      if (!world.troubled) return;
+      happen(world, world.random.weighted(faults));
+      next();
+    });
+  };
+  next();
+}
+
+function happen(world: World, kind: FaultKind): void {
+  const { random, memory, trace, members } = world;
+  const up = random.shuffled(members.filter(({ state }) => state === 'up'));
+  const [one, other] = up;
+  if (!one) return;
+  switch (kind) {
+    case 'crash':
+      crash(world, one);
+      return;
+    case 'crash-several': {
+      const struck = up.slice(0, random.integer(2, Math.max(2, up.length)));
+      const backMs = random.waitMs(1500);
+      for (const member of struck) crash(world, member, random.chance(0.5) ? backMs : undefined);
+      return;
+    }
+    case 'leave':
+      void world.leave(one, keepsDisk(world, one)).then(() => startLater(world, one, random.waitMs(2000)));
+      return;
+    case 'rejoin':
+      void world.rejoin(one, keepsDisk(world, one), random.waitMs(1000));
+      return;
+  }
+  if (!other) return;
+  switch (kind) {
+    case 'sever':
+      trace.note(`the connections of ${one.name} and ${other.name} are lost`);
+      memory.sever(one.address, other.address);
+      return;
+    case 'slow': {
+      const latencyMs = random.between(20, world.scenario.mode === 'voters' ? 800 : 100);
+      trace.note(`${one.name} to ${other.name} takes ${latencyMs.toFixed(0)} ms`);
+      world.setLatency(one.address, other.address, latencyMs);
+      world.clock.schedule(random.waitMs(2000), () => world.setLatency(one.address, other.address, 1));
+      return;
+    }
+    case 'cut-pair':
+      cut(world, [[one, other]], false);
+      return;
+    case 'cut-one-way':
+      cut(world, [[one, other]], true);
+      return;
+    case 'isolate':
+      cut(world, pairs([one], members), random.chance(0.2));
+      return;
+    case 'split': {
+      const size = random.integer(1, members.length - 1);
+      const shuffled = random.shuffled(members);
+      cut(world, pairs(shuffled.slice(0, size), shuffled.slice(size)), false);
+      return;
+    }
+  }
+}
+
+function crash(world: World, member: Member, backMs = world.random.waitMs(1500)): void {
+  world.crash(member, keepsDisk(world, member));
+  startLater(world, member, backMs);
+}
+
+function startLater(world: World, member: Member, delayMs: number): void {
+  world.clock.schedule(delayMs, () => void world.start(member));
+}
+
+function cut(world: World, ways: readonly (readonly [Member, Member])[], oneWay: boolean): void {
+  const { memory, trace, random, clock } = world;
+  for (const [a, b] of ways) {
+    trace.note(`${a.name} ${oneWay ? '→' : '↔'} ${b.name} is cut`);
+    memory.partition(a.address, b.address, { oneWay });
+  }
+  clock.schedule(random.waitMs(4000), () => {
+    for (const [a, b] of ways) {
+      trace.note(`${a.name} ↔ ${b.name} is healed`);
+      memory.heal(a.address, b.address);
+    }
+  });
+}
+
+function pairs(some: readonly Member[], others: readonly Member[]): [Member, Member][] {
+  return some.flatMap((a) => others.filter((b) => b !== a).map((b): [Member, Member] => [a, b]));
+}
+
+/**
+ * Whether the member's log survives what comes next.
+ *
+ * Dynamic: never; who comes back is somebody else. Voters: a voter that forgot counts for nothing until the set is
+ * changed, so no more of them forget than leave a majority that remembers.
+ */
+function keepsDisk({ scenario, members, random }: World, member: Member): boolean {
+  if (scenario.mode === 'dynamic') return false;
+  if (!member.voter) return random.chance(0.5);
+  const budget = Math.ceil(scenario.voters / 2) - 1;
+  const spent = members.filter(({ forgot }) => forgot).length;
+  return !(member.forgot || spent < budget) || random.chance(0.6);
+}
