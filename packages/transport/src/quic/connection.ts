@@ -1,20 +1,17 @@
 import type { RemoteInfo } from 'node:dgram';
 import { CloseCode, type PeerId } from '@mosaik/wire';
 import { TransportError } from '../errors.ts';
-import type { FrameDecoder } from '../framing.ts';
-import type { CloseReason, Connection, Link, LinkOptions, LinkPriority } from '../ports.ts';
+import type { CloseReason, Connection, Link, LinkOptions } from '../ports.ts';
 import { formatAddress, type HostPort, unmapped } from '../shared/address.ts';
 import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
 import { assertExporterArguments } from '../shared/exporter-arguments.ts';
-import { ItemQueue } from '../shared/item-queue.ts';
 import { parsePeerCertificates } from './certificate.ts';
-import { MAX_PEER_STREAMS } from './config.ts';
 import { describeEnd } from './connection-failure.ts';
 import type { QuicEndpoint } from './endpoint.ts';
 import { exportFromSecret } from './exporter.ts';
 import type { Keylog } from './keylog.ts';
-import { QuicLink, type StreamRead } from './link.ts';
 import type { NativeConnection } from './native.ts';
+import { Streams } from './streams.ts';
 
 /** The acceptor's only one-way stream: its first byte says that the dialler's certificate was accepted. */
 const WELCOME_STREAM = 3;
@@ -28,9 +25,6 @@ const LINGER_MS = 1000;
 const IN_FLIGHT_MARGIN_MS = 20;
 /** How often the close is repeated to a peer that goes on sending (RFC 9000 §10.2.1). */
 const MAX_CLOSE_REPEATS = 16;
-/** RFC 9218 urgencies as the library counts them: lower goes first, 127 is what streams start with. */
-const HIGH_URGENCY = 0;
-const NORMAL_URGENCY = 127;
 
 export interface QuicConnectionInit {
   endpoint: QuicEndpoint;
@@ -53,8 +47,6 @@ export class QuicConnection implements Connection {
   readonly closed: Promise<CloseReason>;
   /** Destination ids that are routed here. */
   readonly routes: string[];
-  /** Links that wait for frames. */
-  readonly readers = new Set<QuicLink>();
   /** Where datagrams go to. */
   readonly remote: HostPort;
   /** When the endpoint's timer must call `handleTimer`. */
@@ -67,18 +59,13 @@ export class QuicConnection implements Connection {
   readonly #recvInfo: { from: HostPort; to: HostPort };
   readonly #remoteHost: string;
   readonly #expect: PeerId | undefined;
-  readonly #links = new Set<QuicLink>();
-  readonly #pendingHigh = new Set<QuicLink>();
-  readonly #pending = new Set<QuicLink>();
-  readonly #waitingLinks = new ItemQueue<QuicLink>(MAX_PEER_STREAMS);
+  readonly #streams: Streams;
 
   #native: NativeConnection | undefined;
   #phase: Phase = 'handshake';
   #remoteId: PeerId | undefined;
   #alpn = '';
   #exporterSecret: Uint8Array | undefined;
-  #nextOwnStream: number;
-  #nextPeerStream: number;
   #countedHalfOpen = true;
   #burst = 0;
   #readsDue = false;
@@ -105,8 +92,13 @@ export class QuicConnection implements Connection {
     this.remoteAddress = formatAddress(this.#remoteHost, init.remote.port);
     this.#recvInfo = { from: init.remote, to: init.local };
     this.#expect = init.expect;
-    this.#nextOwnStream = init.initiator ? 0 : 1;
-    this.#nextPeerStream = init.initiator ? 1 : 0;
+    this.#streams = new Streams({
+      native: init.native,
+      initiator: init.initiator,
+      maxFrameBytes: init.endpoint.limits.maxFrameBytes,
+      onPending: () => init.endpoint.schedule(this),
+      onViolation: (reason) => void this.close(CloseCode.ProtocolViolation, reason),
+    });
     const nowMs = init.endpoint.clock.nowMs();
     this.#lastHeardMs = nowMs;
     this.#handshakeDeadlineMs = nowMs + init.endpoint.limits.handshakeTimeoutMs;
@@ -155,14 +147,11 @@ export class QuicConnection implements Connection {
   }
 
   async openLink(options: LinkOptions = {}): Promise<Link> {
-    const over = this.#over();
-    if (over) throw closedError(over);
-    return this.#addLink({ priority: options.priority ?? 'normal' });
+    return this.#streams.open(options.priority ?? 'normal');
   }
 
-  async acceptLink(options: { signal?: AbortSignal } = {}): Promise<Link> {
-    const ready = options.signal?.aborted || this.#waitingLinks.wanted ? undefined : this.#nextLink();
-    return ready ?? this.#waitingLinks.take(options);
+  acceptLink(options?: { signal?: AbortSignal }): Promise<Link> {
+    return this.#streams.accept(options);
   }
 
   async close(code: number, reason = ''): Promise<void> {
@@ -171,38 +160,10 @@ export class QuicConnection implements Connection {
       const deadlineMs = this.#endpoint.clock.nowMs() + LINGER_MS;
       this.#closing = { reason: { code, reason: cutReason(reason), remote: false }, deadlineMs };
       this.#phase = 'closing';
-      this.#failLinks(closedError(this.#closing.reason));
+      this.#streams.fail(closedError(this.#closing.reason), { keepArrived: false });
       this.#endpoint.schedule(this);
     }
     await this.closed;
-  }
-
-  // What links ask of their connection.
-
-  /** A link has something to send. */
-  handlePending(link: QuicLink): void {
-    (link.priority === 'high' ? this.#pendingHigh : this.#pending).add(link);
-    this.#endpoint.schedule(this);
-  }
-
-  /** Reads what a stream has into a decoder's room. */
-  readStream(streamId: number, decoder: FrameDecoder): StreamRead | undefined {
-    const native = this.#native;
-    if (!native?.streamReadable(streamId)) return undefined;
-    try {
-      const read = native.streamRecv(streamId, decoder.reserve());
-      // Reading opens the window again: the peer is told in this turn.
-      if (read) this.#endpoint.schedule(this);
-      return read ?? undefined;
-    } catch {
-      // Reset by the peer (ours never does), or gone: nothing more will come.
-      return [0, true];
-    }
-  }
-
-  handleReceivedAll(link: QuicLink): void {
-    this.readers.delete(link);
-    if (link.done) this.#links.delete(link);
   }
 
   // What the endpoint drives.
@@ -313,32 +274,10 @@ export class QuicConnection implements Connection {
     return this.#ended ?? this.#closing?.reason;
   }
 
-  #addLink(init: { streamId?: number; priority: LinkPriority }): QuicLink {
-    const link = new QuicLink(this, { ...init, maxFrameBytes: this.#endpoint.limits.maxFrameBytes });
-    this.#links.add(link);
-    return link;
-  }
-
-  /** The next stream of the peer if it has begun. Streams begin in order: their ids are given at their first byte. */
-  #nextLink(): QuicLink | undefined {
-    if (this.#ended || !this.#native?.streamReadable(this.#nextPeerStream)) return undefined;
-    const link = this.#addLink({ streamId: this.#nextPeerStream, priority: 'normal' });
-    this.#nextPeerStream += 4;
-    return link;
-  }
-
   #read(native: NativeConnection): void {
     if (!native.isReadable()) return;
     if (this.#phase === 'proven') this.#readWelcome(native);
-    while (this.#waitingLinks.wanted) {
-      const link = this.#nextLink();
-      if (!link) break;
-      this.#waitingLinks.push(link);
-    }
-    for (const link of this.readers) {
-      link.handleReadable();
-      if (!link.waiting) this.readers.delete(link);
-    }
+    this.#streams.read();
   }
 
   #handleEstablished(native: NativeConnection): void {
@@ -393,8 +332,7 @@ export class QuicConnection implements Connection {
 
   #flush(native: NativeConnection, nowMs: number): void {
     const endpoint = this.#endpoint;
-    if (this.#pendingHigh.size > 0) this.#writeLinks(native, this.#pendingHigh);
-    if (this.#pending.size > 0) this.#writeLinks(native, this.#pending);
+    this.#streams.write(native);
     let left = MAX_SENT_PER_TURN;
     while (left > 0 && endpoint.sendNext(native, this)) left -= 1;
     if (left === 0) endpoint.schedule(this);
@@ -403,43 +341,10 @@ export class QuicConnection implements Connection {
     this.#updateDeadline(native, nowMs);
   }
 
-  #writeLinks(native: NativeConnection, links: Set<QuicLink>): void {
-    for (const link of [...links]) {
-      if (link.streamId === undefined && !this.#openStream(native, link)) continue;
-      const done = this.#writeLink(native, link, link.streamId as number);
-      links.delete(link);
-      // What is left goes to the end of the line.
-      if (!done) links.add(link);
-      else if (link.done) this.#links.delete(link);
-    }
-  }
-
-  #writeLink(native: NativeConnection, link: QuicLink, streamId: number): boolean {
-    try {
-      if (link.takePriorityChange()) {
-        native.streamPriority(streamId, link.priority === 'high' ? HIGH_URGENCY : NORMAL_URGENCY, true);
-      }
-      return link.flush((chunk, fin) => native.streamSend(streamId, chunk, fin));
-    } catch {
-      // The peer stopped reading; what is queued has nowhere to go.
-      link.handleStopped();
-      return true;
-    }
-  }
-
-  /** Gives a link its stream when the peer allows one more. */
-  #openStream(native: NativeConnection, link: QuicLink): boolean {
-    if (native.peerStreamsLeftBidi() === 0) return false;
-    link.streamId = this.#nextOwnStream;
-    this.#nextOwnStream += 4;
-    return true;
-  }
-
   /** The peer closed, or the library did over an error of the peer. */
   #handleDraining(native: NativeConnection): void {
     if (this.#ended) return;
     this.#read(native);
-    for (let link = this.#nextLink(); link; link = this.#nextLink()) this.#waitingLinks.push(link);
     this.#finish(describeEnd(native));
   }
 
@@ -449,8 +354,7 @@ export class QuicConnection implements Connection {
     closing: { reason: CloseReason; deadlineMs: number },
     nowMs: number,
   ): void {
-    const unsent = this.#pendingHigh.size + this.#pending.size > 0;
-    if ((unsent || this.#inFlight(native, nowMs)) && nowMs < closing.deadlineMs) return;
+    if ((this.#streams.pending || this.#inFlight(native, nowMs)) && nowMs < closing.deadlineMs) return;
     const { code, reason } = closing.reason;
     this.#sendClose(native, { app: true, code, reason });
     this.#finish(closing.reason);
@@ -491,24 +395,16 @@ export class QuicConnection implements Connection {
     this.#ended = this.#closing?.reason ?? end;
     this.#phase = 'closed';
     this.#keylog.dispose();
-    this.#failLinks(closedError(this.#ended));
+    this.#streams.fail(closedError(this.#ended), { keepArrived: this.#closing === undefined });
     const { code, reason, remote } = this.#ended;
     this.#endpoint.handleEnded(this, end);
     this.#resolveClosed({ code, reason, remote });
   }
 
-  #failLinks(error: TransportError): void {
-    for (const link of this.#links) link.fail(error);
-    this.#waitingLinks.end(error);
-  }
-
   /** Lets go of the native connection, whose memory and descriptor only a collection frees. */
   #release(): void {
     if (!this.#native) return;
-    for (const link of this.#links) link.absorb();
-    this.#links.clear();
-    this.#pendingHigh.clear();
-    this.#pending.clear();
+    this.#streams.release();
     this.#native = undefined;
     this.#closePackets = [];
     this.deadlineMs = Number.POSITIVE_INFINITY;

@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { CloseCode, type PeerId } from '@mosaik/wire';
 import {
   type Clock,
@@ -17,6 +15,7 @@ import type { CloseReason, Connection, ConnectOptions, Endpoint, ListenInit } fr
 import { type HostPort, isLoopback, parseAddress, unmapped } from '../shared/address.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import { type EndpointLimits, parseLimits } from '../shared/options.ts';
+import { Admission } from './admission.ts';
 import { createCertificate } from './certificate.ts';
 import { createConfig } from './config.ts';
 import { QuicConnection } from './connection.ts';
@@ -34,15 +33,10 @@ import {
   parseLongHeader,
   shortHeaderKey,
 } from './packet-header.ts';
-import { RetryTokens } from './retry-token.ts';
+import { resolveAddress } from './resolve-address.ts';
 
 /** Accepted connections that nobody took yet, per protocol. */
 const MAX_WAITING_CONNECTIONS = 256;
-/** Unfinished inbound handshakes from one address, and in all. */
-const MAX_HALF_OPEN_PER_ADDRESS = 128;
-const MAX_HALF_OPEN = 1024;
-/** From so many on, a client first proves that it receives at its address. */
-const RETRY_FROM_HALF_OPEN = 64;
 /** RFC 9000 §14.1. */
 const LEAST_INITIAL_BYTES = 1200;
 
@@ -72,16 +66,12 @@ export class QuicEndpoint implements Endpoint {
   readonly #certificatePem: Uint8Array;
   readonly #advertise: readonly string[];
   readonly #host: string;
-  readonly #retryFromHalfOpen: number;
-  readonly #retryTokens = new RetryTokens();
+  readonly #admission: Admission;
   readonly #configs = new Map<string, NativeConfig>();
   readonly #routes = new Map<string, QuicConnection>();
   readonly #connections = new Set<QuicConnection>();
   readonly #dials = new Map<QuicConnection, Dial>();
   readonly #inbound: ReadonlyMap<string, ItemQueue<Connection>>;
-  /** Unfinished inbound handshakes by address. */
-  readonly #halfOpen = new Map<string, number>();
-  #halfOpenTotal = 0;
   #socket: DatagramSocket | undefined;
   #addresses: readonly string[] = [];
   #local: HostPort = { host: '127.0.0.1', port: 1 };
@@ -103,7 +93,7 @@ export class QuicEndpoint implements Endpoint {
     this.#advertise = [...(init.advertise ?? [])];
     for (const address of this.#advertise) parseAddress(address);
     this.#host = init.host ?? '0.0.0.0';
-    this.#retryFromHalfOpen = init.retryFromHalfOpen ?? RETRY_FROM_HALF_OPEN;
+    this.#admission = new Admission(init.retryFromHalfOpen);
     this.#inbound = new Map(
       init.alpns.map((alpn) => [alpn, new ItemQueue<Connection>(MAX_WAITING_CONNECTIONS)]),
     );
@@ -135,7 +125,7 @@ export class QuicEndpoint implements Endpoint {
     const { expect, signal } = options;
     const target = parseAddress(address);
     signal?.throwIfAborted();
-    const remote = await this.#resolve(target);
+    const remote = await resolveAddress(target, this.#socket?.family ?? 4);
     signal?.throwIfAborted();
     if (this.#closing) throw new TransportError('closed', 'the endpoint is closed');
     if (!nativeLedger.admits())
@@ -302,44 +292,30 @@ export class QuicEndpoint implements Endpoint {
     }
     if (header.type !== 'initial' || header.dcid.length < OWN_ID_BYTES) return;
     const host = unmapped(source.address);
-    const fromAddress = this.#halfOpen.get(host) ?? 0;
-    if (this.#halfOpenTotal >= MAX_HALF_OPEN || fromAddress >= MAX_HALF_OPEN_PER_ADDRESS) {
-      this.#metrics.count('mosaik.transport.handshakes_refused', { reason: 'half-open' });
-      return;
-    }
-    const name = `${host} ${source.port}`;
-    const wallMs = this.clock.wallMs();
-    let originalId: Buffer | undefined;
-    if (header.token.length > 0) {
-      originalId = this.#retryTokens.parse(name, header.token, header.dcid, wallMs);
-      if (!originalId) return;
-    } else if (this.#halfOpenTotal >= this.#retryFromHalfOpen) {
-      const retryId = randomBytes(OWN_ID_BYTES);
-      const token = this.#retryTokens.create(name, header.dcid, retryId, wallMs);
+    const verdict = this.#admission.judge(header, host, source.port, this.clock.wallMs());
+    if (verdict.type === 'retry') {
+      const { id, token } = verdict;
       this.#reply(source, (out) =>
-        this.#native.retry(header.scid, header.dcid, retryId, token, header.version, out),
+        this.#native.retry(header.scid, header.dcid, id, token, header.version, out),
       );
       return;
     }
-    if (!nativeLedger.admits()) {
-      this.#metrics.count('mosaik.transport.handshakes_refused', { reason: 'descriptors' });
+    if (verdict.type === 'refuse' || !nativeLedger.admits()) {
+      this.#metrics.count('mosaik.transport.handshakes_refused');
       return;
     }
+    const { id, originalId, routes } = verdict;
     const remote = { host: source.address, port: source.port };
-    // After a retry the client already knows us by the id that the retry gave.
-    const id = originalId ? Buffer.from(header.dcid) : randomBytes(OWN_ID_BYTES);
-    const config = this.#config(isLoopback(host));
-    const routes = originalId ? [idKey(id)] : [idKey(id), idKey(header.dcid)];
     let connection: QuicConnection;
     try {
-      const native = this.#native.Connection.accept(id, originalId ?? null, this.#local, remote, config);
+      const config = this.#config(isLoopback(host));
+      const native = this.#native.Connection.accept(id, originalId, this.#local, remote, config);
       connection = this.#track(native, { remote, initiator: false, routes });
     } catch (error) {
       this.#logger.warn({ host, error: String(error) }, 'an inbound connection could not be set up');
       return;
     }
-    this.#halfOpen.set(host, fromAddress + 1);
-    this.#halfOpenTotal += 1;
+    this.#admission.enter(host);
     this.#drive(connection, () => {
       connection.handleDatagram(datagram, source);
       connection.abandonIfSilent();
@@ -378,12 +354,8 @@ export class QuicEndpoint implements Endpoint {
   }
 
   #leaveHalfOpen(connection: QuicConnection): void {
-    if (connection.initiator || !connection.leaveHalfOpen()) return;
-    const host = unmapped(connection.remote.host);
-    const left = (this.#halfOpen.get(host) ?? 0) - 1;
-    if (left > 0) this.#halfOpen.set(host, left);
-    else this.#halfOpen.delete(host);
-    this.#halfOpenTotal -= 1;
+    if (!connection.initiator && connection.leaveHalfOpen())
+      this.#admission.leave(unmapped(connection.remote.host));
   }
 
   /** Sends what `write` puts into the buffer. */
@@ -412,25 +384,6 @@ export class QuicEndpoint implements Endpoint {
       this.#configs.set(key, config);
     }
     return config;
-  }
-
-  /** Where datagrams for an address go to, in the family of the socket. */
-  async #resolve(target: HostPort): Promise<HostPort> {
-    const family = this.#socket?.family ?? 4;
-    let { host } = target;
-    if (isIP(host) === 0) {
-      try {
-        host = (await lookup(host, family === 4 ? { family } : {})).address;
-      } catch (cause) {
-        throw new TransportError('unavailable', `cannot resolve ${host}`, { cause });
-      }
-    }
-    if (host === '0.0.0.0') host = '127.0.0.1';
-    if (host === '::') host = '::1';
-    if (isIP(host) === 6 && family === 4) {
-      throw new TransportError('address-invalid', `${host} is IPv6, the endpoint is bound to IPv4`);
-    }
-    return { host: isIP(host) === 4 && family === 6 ? `::ffff:${host}` : host, port: target.port };
   }
 
   async #close(): Promise<void> {

@@ -1,15 +1,11 @@
-import { CloseCode } from '@mosaik/wire';
 import { TransportError } from '../errors.ts';
 import { FrameDecoder } from '../framing.ts';
 import type { Link, LinkPriority } from '../ports.ts';
 import { FrameReceiver } from '../shared/frame-receiver.ts';
 import { assertFrameFits, HIGH_WATER_BYTES, LOW_WATER_BYTES } from '../shared/send-limits.ts';
 import { WaitQueue } from '../shared/wait-queue.ts';
-import type { QuicConnection } from './connection.ts';
 import { SendQueue } from './send-queue.ts';
-
-/** What a link needs of a stream's end for reading: filled bytes, and whether they were the last. */
-export type StreamRead = readonly [length: number, fin: boolean];
+import type { Streams } from './streams.ts';
 
 /**
  * Frames over one bidirectional stream. Reading is pulled: bytes that nobody asked for stay in the stream's window,
@@ -22,7 +18,7 @@ export class QuicLink implements Link {
 
   #priority: LinkPriority;
   #priorityChanged: boolean;
-  readonly #connection: QuicConnection;
+  readonly #streams: Streams;
   readonly #receiver: FrameReceiver;
   readonly #decoder = new FrameDecoder();
   readonly #queue = new SendQueue();
@@ -36,11 +32,8 @@ export class QuicLink implements Link {
   #finReceived = false;
   #error: TransportError | undefined;
 
-  constructor(
-    connection: QuicConnection,
-    init: { streamId?: number; priority: LinkPriority; maxFrameBytes: number },
-  ) {
-    this.#connection = connection;
+  constructor(streams: Streams, init: { streamId?: number; priority: LinkPriority; maxFrameBytes: number }) {
+    this.#streams = streams;
     this.streamId = init.streamId;
     this.#priority = init.priority;
     this.#priorityChanged = init.priority === 'high';
@@ -83,7 +76,7 @@ export class QuicLink implements Link {
     assertFrameFits(frame.length, this.maxFrameBytes, this.#queue.queuedBytes);
     if (this.#error || this.#finishing) return false;
     this.#queue.push(frame);
-    this.#connection.handlePending(this);
+    this.#streams.handlePending(this);
     return this.#queue.queuedBytes <= HIGH_WATER_BYTES;
   }
 
@@ -92,7 +85,7 @@ export class QuicLink implements Link {
     if (this.#finishing) throw new TransportError('closed', 'this side of the link is finished');
     assertFrameFits(frame.length, this.maxFrameBytes, this.#queue.queuedBytes);
     const copied = this.#queue.push(frame);
-    this.#connection.handlePending(this);
+    this.#streams.handlePending(this);
     if (!copied) {
       const upTo = this.#queue.addedBytes;
       await new Promise<void>((resolve, reject) => this.#borrowed.push({ upTo, resolve, reject }));
@@ -108,20 +101,20 @@ export class QuicLink implements Link {
 
   receive(options?: { signal?: AbortSignal }): Promise<Uint8Array | undefined> {
     const frame = this.#receiver.receive(options);
-    if (this.#receiver.waiting) this.#connection.readers.add(this);
+    if (this.#receiver.waiting) this.#streams.handleWaiting(this);
     return frame;
   }
 
   receiveBatch(): Promise<Uint8Array[]> {
     const frames = this.#receiver.receiveBatch();
-    if (this.#receiver.waiting) this.#connection.readers.add(this);
+    if (this.#receiver.waiting) this.#streams.handleWaiting(this);
     return frames;
   }
 
   async close(): Promise<void> {
     if (!this.#finishing && !this.#error) {
       this.#finishing = true;
-      this.#connection.handlePending(this);
+      this.#streams.handlePending(this);
     }
     if (!this.#finSent && !this.#error) await this.#finished.wait();
   }
@@ -188,7 +181,7 @@ export class QuicLink implements Link {
       }
     } catch (error) {
       // The decoder refuses only what is above the limit; later calls find the link failed.
-      if (!this.#error) void this.#connection.close(CloseCode.ProtocolViolation, (error as Error).message);
+      if (!this.#error) this.#streams.handleViolation((error as Error).message);
       return undefined;
     }
   }
@@ -196,13 +189,13 @@ export class QuicLink implements Link {
   /** Reads once. False when there is nothing now. */
   #fill(): boolean {
     if (this.#finReceived || this.streamId === undefined) return false;
-    const read = this.#connection.readStream(this.streamId, this.#decoder);
+    const read = this.#streams.readInto(this.streamId, this.#decoder);
     if (!read) return false;
     const [length, fin] = read;
     this.#decoder.commit(length);
     if (fin) {
       this.#finReceived = true;
-      this.#connection.handleReceivedAll(this);
+      this.#streams.handleReceivedAll(this);
     }
     return length > 0;
   }
@@ -210,8 +203,7 @@ export class QuicLink implements Link {
   #end(): 'finished' | TransportError | undefined {
     if (this.#finReceived) {
       if (this.#decoder.bufferedBytes === 0) return 'finished';
-      if (!this.#error)
-        void this.#connection.close(CloseCode.ProtocolViolation, 'a link ended within a frame');
+      if (!this.#error) this.#streams.handleViolation('a link ended within a frame');
     }
     return this.#error;
   }

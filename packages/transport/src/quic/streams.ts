@@ -1,0 +1,184 @@
+import type { TransportError } from '../errors.ts';
+import type { FrameDecoder } from '../framing.ts';
+import type { Link, LinkPriority } from '../ports.ts';
+import { ItemQueue } from '../shared/item-queue.ts';
+import { MAX_PEER_STREAMS } from './config.ts';
+import { QuicLink } from './link.ts';
+import type { NativeConnection } from './native.ts';
+
+/** Urgencies of streams: lower goes first, 127 is what they start with. */
+const HIGH_URGENCY = 0;
+const NORMAL_URGENCY = 127;
+
+export interface StreamsInit {
+  native: NativeConnection;
+  initiator: boolean;
+  maxFrameBytes: number;
+  /** There is something to send: the connection wants a turn. */
+  onPending: () => void;
+  /** The peer broke the protocol. */
+  onViolation: (reason: string) => void;
+}
+
+/**
+ * The streams of one connection, each a link. The library's own lists are not asked: walking them costs as much as
+ * several datagrams, and a stream that it has collected looks like one that is blocked.
+ */
+export class Streams {
+  readonly #init: StreamsInit;
+  /** Until the connection is over. */
+  #native: NativeConnection | undefined;
+  readonly #links = new Set<QuicLink>();
+  /** Links that wait for frames. */
+  readonly #readers = new Set<QuicLink>();
+  /** Links with something to send. */
+  readonly #pendingHigh = new Set<QuicLink>();
+  readonly #pending = new Set<QuicLink>();
+  readonly #waiting = new ItemQueue<QuicLink>(MAX_PEER_STREAMS);
+  #nextOwn: number;
+  #nextPeer: number;
+  #error: TransportError | undefined;
+
+  constructor(init: StreamsInit) {
+    this.#init = init;
+    this.#native = init.native;
+    this.#nextOwn = init.initiator ? 0 : 1;
+    this.#nextPeer = init.initiator ? 1 : 0;
+  }
+
+  /** Whether something written has not been taken by the library. */
+  get pending(): boolean {
+    return this.#pendingHigh.size + this.#pending.size > 0;
+  }
+
+  open(priority: LinkPriority): Link {
+    if (this.#error) throw this.#error;
+    return this.#add({ priority });
+  }
+
+  async accept(options: { signal?: AbortSignal } = {}): Promise<Link> {
+    const ready = options.signal?.aborted || this.#waiting.wanted ? undefined : this.#next();
+    return ready ?? this.#waiting.take(options);
+  }
+
+  // What links ask.
+
+  handlePending(link: QuicLink): void {
+    (link.priority === 'high' ? this.#pendingHigh : this.#pending).add(link);
+    this.#init.onPending();
+  }
+
+  handleWaiting(link: QuicLink): void {
+    this.#readers.add(link);
+  }
+
+  handleReceivedAll(link: QuicLink): void {
+    this.#readers.delete(link);
+    if (link.done) this.#links.delete(link);
+  }
+
+  handleViolation(reason: string): void {
+    this.#init.onViolation(reason);
+  }
+
+  /** Reads what a stream has into a decoder's room: how many bytes, and whether they were the last. */
+  readInto(streamId: number, decoder: FrameDecoder): readonly [length: number, fin: boolean] | undefined {
+    if (!this.#native?.streamReadable(streamId)) return undefined;
+    try {
+      const read = this.#native.streamRecv(streamId, decoder.reserve());
+      // Reading opens the window again: the peer is told in this turn.
+      if (read) this.#init.onPending();
+      return read ?? undefined;
+    } catch {
+      // Reset by the peer (ours never does), or gone: nothing more will come.
+      return [0, true];
+    }
+  }
+
+  // What the connection drives.
+
+  /** Serves who waits for a link or for frames. */
+  read(): void {
+    while (this.#waiting.wanted) {
+      const link = this.#next();
+      if (!link) break;
+      this.#waiting.push(link);
+    }
+    for (const link of this.#readers) {
+      link.handleReadable();
+      if (!link.waiting) this.#readers.delete(link);
+    }
+  }
+
+  /** Gives the library what it takes, urgent links first. */
+  write(native: NativeConnection): void {
+    if (this.#pendingHigh.size > 0) this.#writeAll(native, this.#pendingHigh);
+    if (this.#pending.size > 0) this.#writeAll(native, this.#pending);
+  }
+
+  /** No more will be written or arrive; what arrived, links that nobody took included, can still be received. */
+  fail(error: TransportError, options: { keepArrived: boolean }): void {
+    if (options.keepArrived)
+      for (let link = this.#next(); link; link = this.#next()) this.#waiting.push(link);
+    this.#error = error;
+    for (const link of this.#links) link.fail(error);
+    this.#waiting.end(error);
+  }
+
+  /** The library's memory is about to go: takes over what it holds for links. */
+  release(): void {
+    for (const link of this.#links) link.absorb();
+    this.#links.clear();
+    this.#readers.clear();
+    this.#pendingHigh.clear();
+    this.#pending.clear();
+    this.#native = undefined;
+  }
+
+  #add(init: { streamId?: number; priority: LinkPriority }): QuicLink {
+    const link = new QuicLink(this, { ...init, maxFrameBytes: this.#init.maxFrameBytes });
+    this.#links.add(link);
+    return link;
+  }
+
+  /** The next stream of the peer if it has begun. Streams begin in order: ids are given at the first byte. */
+  #next(): QuicLink | undefined {
+    if (this.#error || !this.#native?.streamReadable(this.#nextPeer)) return undefined;
+    const link = this.#add({ streamId: this.#nextPeer, priority: 'normal' });
+    this.#nextPeer += 4;
+    return link;
+  }
+
+  #writeAll(native: NativeConnection, links: Set<QuicLink>): void {
+    for (const link of [...links]) {
+      const streamId = link.streamId ?? this.#begin(native, link);
+      if (streamId === undefined) continue;
+      const done = this.#writeOne(native, link, streamId);
+      links.delete(link);
+      // What is left goes to the end of the line.
+      if (!done) links.add(link);
+      else if (link.done) this.#links.delete(link);
+    }
+  }
+
+  #writeOne(native: NativeConnection, link: QuicLink, streamId: number): boolean {
+    try {
+      if (link.takePriorityChange()) {
+        native.streamPriority(streamId, link.priority === 'high' ? HIGH_URGENCY : NORMAL_URGENCY, true);
+      }
+      return link.flush((chunk, fin) => native.streamSend(streamId, chunk, fin));
+    } catch {
+      // The peer stopped reading; what is queued has nowhere to go.
+      link.handleStopped();
+      return true;
+    }
+  }
+
+  /** Gives a link its stream when the peer allows one more. */
+  #begin(native: NativeConnection, link: QuicLink): number | undefined {
+    if (native.peerStreamsLeftBidi() === 0) return undefined;
+    link.streamId = this.#nextOwn;
+    this.#nextOwn += 4;
+    return link.streamId;
+  }
+}
