@@ -1,5 +1,6 @@
 import { BondAcceptor } from '@mosaik/bonds';
 import { deriveGroupId, type GroupKey } from '@mosaik/handshake';
+import { assertJoinable } from '@mosaik/raft';
 import type { Endpoint } from '@mosaik/transport';
 import { consensusDigest, derive, type GroupId, type NetworkId, safeU64, UniqueId } from '@mosaik/wire';
 import {
@@ -70,6 +71,7 @@ export class Groups {
 
   #join<C, Q, R, O>(plan: GroupPlan<C, Q, R, O>): Group<C, Q, R, O> {
     if (this.#closing) throw new GroupError('terminated', 'the node is closed');
+    assertJoinable(plan, this.#components.endpoint.id);
     const id = groupIdOf(plan);
     const present = this.#members.get(id) as unknown as Member<C, Q, R, O> | undefined;
     const member = present && !present.closing ? present : this.#createMember(id, plan, present?.closed);

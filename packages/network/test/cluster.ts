@@ -86,12 +86,13 @@ export class Cluster {
     return groups;
   }
 
-  /** One leader, followed by all, everyone bonded with everyone. */
+  /** One leader, followed by all, everyone bonded with everyone, and nothing left to commit. */
   async online(groups: readonly KvGroup[]): Promise<void> {
     await this.until(
       () =>
         groups.every((group) => group.online && group.bonds.size === groups.length - 1) &&
-        new Set(groups.map((group) => group.leader)).size === 1,
+        new Set(groups.map((group) => group.leader)).size === 1 &&
+        new Set(groups.map((group) => group.committed)).size === 1,
     );
   }
 }
