@@ -3,8 +3,6 @@ import { Alpn, CloseCode, type NetworkId, UniqueId, WireError } from '@mosaik/wi
 import { describe, expect, it } from 'vitest';
 import { groupIdOf, introduce, KEY, type Node, World } from './mesh.ts';
 
-const ups = (node: Node) => node.events.filter((event) => event.startsWith('up'));
-
 describe('a mesh', () => {
   it('of 5 forms, one bond for each pair, with the same id at both ends (bonds: Bond identity)', async () => {
     const world = new World();
@@ -56,10 +54,12 @@ describe('simultaneous dials', () => {
     for (let seed = 1; seed <= 25; seed += 1) {
       const world = new World({ seed, latencyMs: (seed * 7) % 60 });
       const [a, b] = (await world.mesh(2)) as [Node, Node];
-      await world.bonded(a, b);
-      await world.clock.advance(5000);
+      await world.clock.advance(1000);
       expect(a.size, `seed ${seed}`).toBe(1);
       expect(b.size, `seed ${seed}`).toBe(1);
+      const events = [...a.events, ...b.events];
+      await world.clock.advance(10_000);
+      expect([...a.events, ...b.events], `seed ${seed}`).toEqual(events);
       expect(a.bond(b)?.id).toBe(b.bond(a)?.id);
       a.manager?.send(b.id, Uint8Array.of(seed), 'control');
       b.manager?.send(a.id, Uint8Array.of(seed), 'bulk');
@@ -113,13 +113,9 @@ describe('a bond', () => {
     const world = new World();
     const [a, b] = (await world.mesh(2)) as [Node, Node];
     await world.bonded(a, b);
-    const bond = a.bond(b);
-    await world.clock.advance(600_000);
-    expect(a.bond(b)).toBe(bond);
-    expect(ups(a)).toHaveLength(ups(a).length);
-    expect(a.events.filter((event) => event.startsWith('down'))).toEqual(
-      a.events.filter((event) => event.startsWith('down') && event.endsWith(String(CloseCode.AlreadyBonded))),
-    );
+    const events = [...a.events, ...b.events];
+    await world.clock.advance(7_200_000);
+    expect([...a.events, ...b.events]).toEqual(events);
   });
 
   it('carries Raft messages on both lanes, in order on each, and large ones whatever the lane', async () => {
