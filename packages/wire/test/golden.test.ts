@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import {
+  AnnounceMessage,
   BondMessage,
   bool,
   bytes,
@@ -17,11 +18,13 @@ import {
   i16,
   i32,
   i64,
+  LogEntry,
   map,
   option,
   orderedSet,
   PeerEntry,
   SignedPeerEntry,
+  SyncMessage,
   str,
   tuple,
   UniqueId,
@@ -35,13 +38,16 @@ import {
 import { describe, expect, test } from 'vitest';
 import { hex, unhex } from './hex.ts';
 import {
+  sampleAnnounceMessages,
   sampleBondMessages,
   sampleConfigs,
   sampleEnd,
   sampleEntry,
   sampleId,
+  sampleLogEntries,
   sampleSigned,
   sampleStart,
+  sampleSyncMessages,
 } from './samples.ts';
 
 /** What the Rust crates postcard and blake3 give (vectors/postcard.rs). */
@@ -87,6 +93,11 @@ const fixed: Record<string, Row> = {
 };
 for (const [type, message] of Object.entries(sampleBondMessages))
   fixed[`BondMessage ${type}`] = row<BondMessage>(BondMessage, message);
+for (const [type, message] of Object.entries(sampleSyncMessages))
+  fixed[`SyncMessage ${type}`] = row<SyncMessage>(SyncMessage, message);
+for (const [type, message] of Object.entries(sampleAnnounceMessages))
+  fixed[`AnnounceMessage ${type}`] = row<AnnounceMessage>(AnnounceMessage, message);
+for (const entry of sampleLogEntries) fixed[`LogEntry ${entry.type}`] = row(LogEntry, entry);
 
 const numbers = { u8, u16, u32, i8, i16, i32, f32, f64 };
 const bigints = { u64, i64 };

@@ -1,4 +1,5 @@
 import {
+  type AnnounceMessage,
   type BondId,
   type BondMessage,
   type ConsensusConfig,
@@ -7,10 +8,12 @@ import {
   type HandshakeStart,
   type Id,
   idFromBytes,
+  type LogEntry,
   type NetworkId,
   type PeerEntry,
   type PeerId,
   type SignedPeerEntry,
+  type SyncMessage,
   type UniqueId,
 } from '@mosaik/wire';
 
@@ -80,3 +83,35 @@ export const sampleBondMessages: { readonly [K in BondMessage['type']]: BondMess
   Raft: { type: 'Raft', value: Uint8Array.of(1, 2, 3) },
   BondLost: { type: 'BondLost', value: edge },
 };
+
+const networkId = sampleId<NetworkId>(2);
+
+export const sampleSyncMessages: { readonly [K in SyncMessage['type']]: SyncMessage & { type: K } } = {
+  Start: { type: 'Start', networkId },
+  Digest: {
+    type: 'Digest',
+    networkId,
+    versions: [{ peerId: sampleId<PeerId>(1), version: { startMs: 300, updateMs: 1 } }],
+  },
+  Request: { type: 'Request', peers: ids(2, 1) },
+  Entries: { type: 'Entries', entries: [sampleSigned], last: true },
+};
+
+export const sampleAnnounceMessages: {
+  readonly [K in AnnounceMessage['type']]: AnnounceMessage & { type: K };
+} = {
+  Hello: { type: 'Hello', networkId },
+  Entry: { type: 'Entry', value: sampleSigned },
+};
+
+const members = [
+  { peer: sampleId<PeerId>(2), incarnation: 2n ** 64n - 1n },
+  { peer: sampleId<PeerId>(1), incarnation: 0n },
+];
+
+export const sampleLogEntries: readonly LogEntry[] = [
+  { type: 'Opening', forced: true, members },
+  { type: 'View', members },
+  { type: 'Command', value: Uint8Array.of(1, 2, 3) },
+  { type: 'CommandMore', value: fill(0, 0) },
+];

@@ -27,6 +27,16 @@ fn id(n: u8) -> Id { [n; 32] }
 #[derive(Serialize)] enum Bond {
     Ping, Pong, Departure, PeerEntryUpdate(Signed), BondFormed(Id, Id), Raft(#[serde(with = "serde_bytes")] Vec<u8>), BondLost(Id, Id),
 }
+#[derive(Serialize)] #[allow(dead_code)] enum Sync {
+    Start { network: Id }, Digest { network: Id, versions: Vec<(Id, Version)> }, Request { peers: Vec<Id> },
+    Entries { entries: Vec<Signed>, last: bool },
+}
+#[derive(Serialize)] #[allow(dead_code)] enum Announce { Hello { network: Id }, Entry(Signed) }
+#[derive(Serialize)] struct Member { peer: Id, incarnation: u64 }
+#[derive(Serialize)] #[allow(dead_code)] enum LogEntry {
+    Opening { forced: bool, members: Vec<Member> }, View { members: Vec<Member> },
+    Command(#[serde(with = "serde_bytes")] Vec<u8>), CommandMore(#[serde(with = "serde_bytes")] Vec<u8>),
+}
 
 fn entry() -> PeerEntry {
     PeerEntry {
@@ -84,6 +94,17 @@ fn main() {
     put!("BondMessage BondFormed", Bond::BondFormed(id(1), id(2)));
     put!("BondMessage Raft", Bond::Raft(vec![1, 2, 3]));
     put!("BondMessage BondLost", Bond::BondLost(id(1), id(2)));
+    put!("SyncMessage Start", Sync::Start { network: id(2) });
+    put!("SyncMessage Digest", Sync::Digest { network: id(2), versions: vec![(id(1), Version { start: 300, update: 1 })] });
+    put!("SyncMessage Request", Sync::Request { peers: vec![id(2), id(1)] });
+    put!("SyncMessage Entries", Sync::Entries { entries: vec![signed()], last: true });
+    put!("AnnounceMessage Hello", Announce::Hello { network: id(2) });
+    put!("AnnounceMessage Entry", Announce::Entry(signed()));
+    let members = || vec![Member { peer: id(2), incarnation: u64::MAX }, Member { peer: id(1), incarnation: 0 }];
+    put!("LogEntry Opening", LogEntry::Opening { forced: true, members: members() });
+    put!("LogEntry View", LogEntry::View { members: members() });
+    put!("LogEntry Command", LogEntry::Command(vec![1, 2, 3]));
+    put!("LogEntry CommandMore", LogEntry::CommandMore(vec![]));
     let mut hash = |name: &str, parts: &[&[u8]]| {
         let mut hasher = blake3::Hasher::new();
         for part in parts { hasher.update(part); }
