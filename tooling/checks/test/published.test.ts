@@ -58,7 +58,7 @@ describe.each(packages.map((owner) => [owner.name, owner] as const))('%s', (name
   });
 });
 
-describe('a package that is published wrongly is found', () => {
+describe('a package that is published wrongly is found', { timeout: 60_000 }, () => {
   const manifest = (rest: object) =>
     JSON.stringify({
       name: '@x/a',
