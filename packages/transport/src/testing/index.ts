@@ -1,2 +1,6 @@
-/** `@mosaik/transport/testing`: the suite that every transport passes, for any test runner with `describe` and `it`. */
+/**
+ * `@mosaik/transport/testing`: the suite that every transport passes, for any test runner with `describe` and `it`, and
+ * the certificate of an identity for those who speak to a transport by other means.
+ */
+export { createCertificate } from '../quic/certificate.ts';
 export { runTransportSuite, type TransportSuiteInit } from './transport-suite.ts';
