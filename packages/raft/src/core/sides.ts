@@ -14,9 +14,7 @@ export function meetForeignLeader(s: RaftState, from: PeerId, status: StatusBody
   // Whole sides move, and their leaders decide: whoever follows one that lives leaves it to that one.
   if (s.role !== 'leader' && s.hasLiveLeader(nowMs)) return;
   const common = s.log.commonWith(runs, last.index);
-  const founder = isMember(status.view, s.localId, s.incarnation);
-  const leads = s.role === 'leader';
-  if (!leads && common.exact && (founder || common.index === s.log.last)) {
+  if (s.role !== 'leader' && common.exact && (common.index === s.log.last || isFounder(s, status, common.index))) {
     adopt(s, from, status, common.index, nowMs);
     return;
   }
@@ -41,6 +39,19 @@ export function meetForeignLeader(s: RaftState, from: PeerId, status: StatusBody
   );
 }
 
+/**
+ * Its side was forced out of this one with this member among those that had to agree, none of them ahead of the founder
+ * (consensus D4): so what this member has beyond was never committed, as far as it knows and as Raft §5.4.1 ensures.
+ */
+function isFounder(s: RaftState, status: StatusBody, common: number): boolean {
+  const { side } = s.log;
+  return (
+    s.commit <= common &&
+    isMember(status.view, s.localId, s.incarnation) &&
+    status.sides.some((other, i) => i > 0 && sameEpoch(other, side))
+  );
+}
+
 /** Follows a leader of another side. Whatever is dropped holds no command, or never counted there. */
 function adopt(s: RaftState, from: PeerId, status: StatusBody, common: number, nowMs: number): void {
   const { epoch } = status;
@@ -50,7 +61,6 @@ function adopt(s: RaftState, from: PeerId, status: StatusBody, common: number, n
     epoch: describeEpoch(epoch),
     dropped: s.log.last - common,
   });
-  const founder = isMember(status.view, s.localId, s.incarnation);
   s.becomeFollower(s.term, nowMs);
   if (common < s.log.last) {
     s.truncateTo(common);
@@ -58,11 +68,11 @@ function adopt(s: RaftState, from: PeerId, status: StatusBody, common: number, n
       s.commit = common;
       s.emit({ type: 'rewind', to: common });
     }
-    // What it acknowledged there it holds no more: whoever counted it must not count it again.
-    if (!founder) s.forget();
   }
+  // It leaves its votes and acknowledgements behind: whoever counted them must not count it again.
+  s.forget();
   s.setHardState(epoch.term, undefined);
-  s.follow(epoch, nowMs);
+  s.follow(epoch, status.sides[0], nowMs);
   requestAppends(s);
 }
 

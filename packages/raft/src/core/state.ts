@@ -37,6 +37,8 @@ export class RaftState {
   leader: PeerId | undefined;
   /** The epoch that is followed or led. */
   epoch: RaftEpoch | undefined;
+  /** Follower: the side of its leader, which its own log may still have to reach. */
+  followedSide: RaftEpoch | undefined;
   /** Follower: its log is the leader's up to here. */
   matched = 0;
   /** Follower: reached the leader's commit index once in this epoch. */
@@ -110,9 +112,14 @@ export class RaftState {
     return this.leader !== undefined && nowMs - this.lastContactMs < this.electionTimeoutMs;
   }
 
-  /** Whether `peer` holds another history than this member: a side that is not this log's. */
+  /** Where this member takes part: with its leader, else where its log ends (consensus D2). */
+  get side(): RaftEpoch | undefined {
+    return this.leader !== undefined && this.role === 'follower' ? this.followedSide : this.log.side;
+  }
+
+  /** Whether `peer` holds another history than this member takes part in. */
   isForeign(peer: Peer): boolean {
-    return this.dynamic && peer.status !== undefined && !sameEpoch(peer.status.sides[0], this.log.side);
+    return this.dynamic && peer.status !== undefined && !sameEpoch(peer.status.sides[0], this.side);
   }
 
   // ---- effects
@@ -244,6 +251,7 @@ export class RaftState {
   clearLeader(): void {
     this.leader = undefined;
     this.epoch = undefined;
+    this.followedSide = undefined;
     this.matched = 0;
     this.caughtUp = false;
     this.ackDue = false;
@@ -253,13 +261,14 @@ export class RaftState {
     this.changed();
   }
 
-  follow(epoch: RaftEpoch, nowMs: number): void {
+  follow(epoch: RaftEpoch, side: RaftEpoch | undefined, nowMs: number): void {
     if (!sameEpoch(epoch, this.epoch) || this.role !== 'follower') {
       if (this.role !== 'follower') this.becomeFollower(epoch.term, nowMs);
       else if (epoch.term !== this.term) this.setHardState(epoch.term, undefined);
       this.clearLeader();
       this.leader = epoch.leader;
       this.epoch = epoch;
+      this.followedSide = side;
       this.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
       this.note('info', 'follows', { epoch: describeEpoch(epoch) });
     }

@@ -92,6 +92,10 @@ export class Checker {
   }
 
   handleSend(from: SimNode, to: SimNode, { body, incarnation }: RaftMessage): void {
+    if (body.type === 'VoteResponse' && !body.pre && body.verdict.type === 'Granted') {
+      if (!sameEpoch(from.store.hardState?.vote, body.epoch))
+        throw this.fail(from, `grants ${describeEpoch(body.epoch)} before its vote is durable`);
+    }
     if (body.type !== 'Appended' || body.reject || body.match === 0) return;
     if (body.match > from.store.log.last)
       throw this.fail(from, `acknowledges ${body.match}, durable is ${from.store.log.last}`);
@@ -174,14 +178,16 @@ export class Checker {
     return s.leader === undefined || s.role === 'leader' ? sideOf(node) : 'unknown';
   }
 
+  /** Only a durable vote was given. */
   #checkVote(node: SimNode, side: string): void {
-    const s = node.core.state;
-    if (!s.vote || s.role === 'leader') return;
-    const key = `${side}:${s.incarnation}:${s.vote.term}`;
+    const { hardState } = node.store;
+    const vote = hardState?.vote;
+    if (!hardState || !vote || node.core.state.role === 'leader') return;
+    const key = `${side}:${hardState.incarnation}:${vote.term}`;
     const known = this.#votes.get(key);
-    if (known !== undefined && known !== s.vote.nonce)
-      throw this.fail(node, `votes twice in term ${s.vote.term} of side ${side}`);
-    this.#votes.set(key, s.vote.nonce);
+    if (known !== undefined && known !== vote.nonce)
+      throw this.fail(node, `votes twice in term ${vote.term} of side ${side}`);
+    this.#votes.set(key, vote.nonce);
   }
 
   #checkLeader(node: SimNode): void {

@@ -151,7 +151,7 @@ export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest,
     });
   };
   if (s.config.observer) return answer('Abstained');
-  if (!sameEpoch(body.side, s.log.side)) {
+  if (!sameEpoch(body.side, s.side)) {
     // Terms of another side mean nothing here; an empty candidate learns that there is a log to join.
     if (body.side === undefined) answer('Ahead');
     return;

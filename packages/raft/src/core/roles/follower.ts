@@ -10,11 +10,10 @@ export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: nu
   if (epoch.leader !== from) return;
   if (!sameEpoch(epoch, s.epoch)) {
     if (!admits(s, from, body, nowMs)) return;
-    s.follow(epoch, nowMs);
   } else if (s.role !== 'follower') {
     return;
   }
-  s.follow(epoch, nowMs);
+  s.follow(epoch, body.side, nowMs);
   if (body.round > s.round) s.round = body.round;
   const prevIndex = body.prev?.index ?? 0;
   if (!s.log.matches(prevIndex, body.prev?.epoch)) {
@@ -35,13 +34,15 @@ export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: nu
 /** Whether an epoch that is not followed yet is to be followed; answers a leader whose time is over. */
 function admits(s: RaftState, from: PeerId, body: Append, nowMs: number): boolean {
   const { epoch } = body;
-  if (!sameEpoch(body.side, s.log.side)) {
+  if (!sameEpoch(body.side, s.side)) {
     // Consensus D2: terms of another side do not compare. Its leader is followed from nothing, or when its forced
     // epoch is the one that was granted; every other way leads through a status with its run table.
-    const granted = sameEpoch(s.vote, body.side) && epoch.term >= s.term;
-    if (granted) return true;
-    if (s.log.last > 0 || s.hasLiveLeader(nowMs)) return false;
+    if (s.hasLiveLeader(nowMs)) return false;
+    if (isGranted(s, body)) return true;
+    if (s.log.last > 0) return false;
     s.becomeFollower(s.term, nowMs);
+    // Whatever it promised while it had no log binds what it was then.
+    if (s.vote) s.forget();
     s.setHardState(epoch.term, undefined);
     return true;
   }
@@ -57,6 +58,13 @@ function admits(s: RaftState, from: PeerId, body: Append, nowMs: number): boolea
     return false;
   }
   return true;
+}
+
+/** Its vote founded that side, and no other leader has given it entries since. */
+function isGranted(s: RaftState, { epoch, side }: Append): boolean {
+  return (
+    s.vote !== undefined && sameEpoch(s.vote, side) && epoch.term >= s.term && s.log.lastTerm < s.vote.term
+  );
 }
 
 /** Appends what is new, after removing what contradicts it. Undefined when that would undo what is committed. */
