@@ -43,10 +43,7 @@ function Status({ status }: { status: NodeStatus }) {
         <Fact name="Term" value={status.term} />
         <Fact name="Committed" value={status.committed} />
         <Fact name="Applied" value={status.applied} />
-        <Fact
-          name={`Quorum (${status.quorum.mode})`}
-          value={`${status.quorum.have} / ${status.quorum.need}`}
-        />
+        <Fact name="Quorum" value={`${status.quorum.have}, needs ${status.quorum.need}`} />
       </section>
       <div class="columns">
         <Mesh status={status} />
@@ -85,6 +82,7 @@ function Status({ status }: { status: NodeStatus }) {
         <span title={status.groupId}>
           Group <code>{shortId(status.groupId)}</code>
         </span>
+        <span>Quorum {status.quorum.mode}</span>
         <span>Up {formatDuration(status.uptimeMs)}</span>
         <span>mosaik {status.version}</span>
       </footer>

@@ -42,8 +42,11 @@ export function Mesh({ status }: { status: NodeStatus }) {
             />
           );
         })}
-        {members.map(({ peerId, isLeader, isSelf }) => (
-          <g key={peerId} class={`node${isLeader ? ' leader' : ''}${isSelf ? ' self' : ''}`}>
+        {members.map(({ peerId, isLeader, isSelf, bond }) => (
+          <g
+            key={peerId}
+            class={`node${isLeader ? ' leader' : ''}${isSelf ? ' self' : bond ? '' : ' absent'}`}
+          >
             <title>{peerId}</title>
             <circle cx={at.get(peerId)?.x} cy={at.get(peerId)?.y} r={isLeader ? 30 : 26} />
             <text x={at.get(peerId)?.x} y={at.get(peerId)?.y}>

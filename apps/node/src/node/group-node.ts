@@ -1,6 +1,5 @@
 import type { Group, KeyValueCommand, KeyValueOutput, KeyValueQuery, KeyValueResult } from '@mosaik/groups';
 import type { Network } from '@mosaik/network';
-import type { BondId } from '@mosaik/wire';
 import { type Clock, systemClock } from '@mosaik/wire/runtime';
 import type { NodeHandle, ReadAnswer, ReadOptions, WriteAnswer, WriteOptions } from '../http/node-handle.ts';
 import type { BondDescription, NodeStatus, PeerDescription, StateDescription } from '../http/node-status.ts';
@@ -12,6 +11,7 @@ export interface GroupNodeInit {
   readonly network: Pick<Network, 'id' | 'networkId' | 'addresses' | 'discovery'>;
   readonly networkName: string;
   readonly group: KeyValueGroup;
+  /** The clock of the network; default: the machine's. */
   readonly clock?: Clock | undefined;
 }
 
@@ -26,7 +26,6 @@ export class GroupNode implements NodeHandle {
   readonly #init: GroupNodeInit;
   readonly #clock: Clock;
   readonly #startedMs: number;
-  readonly #bondSinceMs = new Map<BondId, number>();
   #state: { readonly key: string; readonly description: StateDescription } | undefined;
 
   constructor(init: GroupNodeInit) {
@@ -128,19 +127,12 @@ export class GroupNode implements NodeHandle {
 
   #describeBonds(): BondDescription[] {
     const nowMs = this.#clock.nowMs();
-    const bonds = [...this.#init.group.bonds];
-    const present = new Set(bonds.map(({ id }) => id));
-    for (const id of this.#bondSinceMs.keys()) if (!present.has(id)) this.#bondSinceMs.delete(id);
-    return bonds.map((bond) => {
-      const sinceMs = this.#bondSinceMs.get(bond.id) ?? nowMs;
-      this.#bondSinceMs.set(bond.id, sinceMs);
-      return {
-        peerId: bond.peer,
-        bondId: bond.id,
-        rttMs: bond.rttMs === undefined ? null : Math.round(bond.rttMs * 1000) / 1000,
-        ageMs: Math.round(nowMs - sinceMs),
-      };
-    });
+    return [...this.#init.group.bonds].map((bond) => ({
+      peerId: bond.peer,
+      bondId: bond.id,
+      rttMs: bond.rttMs === undefined ? null : Math.round(bond.rttMs * 1000) / 1000,
+      ageMs: Math.round(nowMs - bond.formedAtMs),
+    }));
   }
 
   async #followBonds(listener: () => void, signal: AbortSignal): Promise<void> {

@@ -27,9 +27,10 @@ export async function runNode(settings: UpSettings, options: RunNodeOptions): Pr
   const stop = stopSignal({ untilStdinEnds: options.untilStdinEnds });
   const node = await startNode(settings, { page: options.page, logger });
   announce(node, settings, options.json);
-  const reason = await stop;
+  const end = await Promise.race([stop, node.failed.then((cause) => ({ cause }))]);
+  if (typeof end === 'string') logger.info({ reason: end }, 'stopping');
+  else logger.error({ cause: end.cause }, 'the node can not go on');
 
-  logger.info({ reason }, 'stopping');
   const late = setTimeout(() => {
     logger.error({ timeoutMs: STOP_TIMEOUT_MS }, 'could not leave in time');
     process.exit(1);
@@ -38,7 +39,7 @@ export async function runNode(settings: UpSettings, options: RunNodeOptions): Pr
   clearTimeout(late);
   logger.info({}, 'stopped');
   // Nothing of ours is left; a native handle of the transport may be.
-  process.exit(0);
+  process.exit(typeof end === 'string' ? 0 : 1);
 }
 
 function announce(node: RunningNode, settings: UpSettings, json: boolean): void {

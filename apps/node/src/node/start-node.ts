@@ -29,6 +29,8 @@ export interface RunningNode {
   /** Where peers can dial it. */
   readonly addresses: readonly string[];
   readonly http: string;
+  /** Resolves when the node can not go on, with why; never rejects. */
+  readonly failed: Promise<unknown>;
   /** Leaves the group, departs from the network, frees the ports. */
   close(): Promise<void>;
 }
@@ -37,6 +39,7 @@ export interface RunningNode {
 const HTTP_GRACE_MS = 1_000;
 /** The file of a data directory that holds the entries of peers that were met. */
 const PEER_BOOK_FILE = 'peers';
+const NEVER = new Promise<never>(() => {});
 /** What is wrong with the address to bind, as opposed to this machine. */
 const LISTEN_ERRORS: ReadonlySet<string> = new Set(['address-in-use', 'address-invalid', 'bind-failed']);
 
@@ -76,6 +79,7 @@ export async function startNode(settings: UpSettings, components: StartNodeCompo
     peerId: network.id,
     addresses: network.addresses,
     http: http.url,
+    failed: group.closed.then(({ reason, cause }) => (reason === 'failed' ? cause : NEVER)),
     async close() {
       stopping.abort();
       await Promise.all([http.close(HTTP_GRACE_MS), network.close()]);

@@ -1,0 +1,201 @@
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { ApiClient } from '../src/client/api-client.ts';
+import { type MosaikProcess, runMosaik, startMosaik } from './mosaik-process.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+const KEY = 'ab'.repeat(32);
+const WAIT = { timeout: 30_000, interval: 50 };
+
+interface RunningNode extends MosaikProcess {
+  readonly peerId: string;
+  readonly addresses: readonly string[];
+  readonly http: string;
+  readonly api: ApiClient;
+}
+
+async function startNode(
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<RunningNode> {
+  const process = startMosaik(
+    ['up', '--json', '--network', 'test', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0', ...args],
+    { env: { MOSAIK_GROUP_KEY: KEY, ...env } },
+  );
+  const ready = (await readyLine(process)) as Pick<RunningNode, 'peerId' | 'addresses' | 'http'>;
+  return { ...process, ...ready, api: new ApiClient({ url: ready.http, timeoutMs: 10_000 }) };
+}
+
+async function startGroup(): Promise<RunningNode[]> {
+  const first = await startNode();
+  const bootstrap = first.addresses.flatMap((address) => ['--bootstrap', `${first.peerId}@${address}`]);
+  return [first, ...(await Promise.all([startNode(bootstrap), startNode(bootstrap)]))];
+}
+
+/** The leader that all of `nodes` name while they are online and see `bonds` bonds. */
+function agreedLeader(nodes: readonly RunningNode[], bonds: number): Promise<string> {
+  return vi.waitFor(async () => {
+    const statuses = await Promise.all(nodes.map(({ api }) => api.status()));
+    expect(statuses.every(({ online }) => online)).toBe(true);
+    expect(statuses.map((status) => status.bonds.length)).toEqual(nodes.map(() => bonds));
+    const leaders = new Set(statuses.map(({ leader }) => leader));
+    expect(leaders.size).toBe(1);
+    return [...leaders][0] as string;
+  }, WAIT);
+}
+
+describe('mosaik up', { timeout: 60_000 }, () => {
+  it('answers the commands that ask it', async () => {
+    const { http, api, peerId } = await startNode();
+    await vi.waitFor(async () => expect((await api.status()).online).toBe(true), WAIT);
+    const ask = async (...args: string[]) => {
+      const { code, stdout, stderr } = await runMosaik([...args, '--http', http], { stdin: 'from stdin' });
+      return { code, stdout, stderr };
+    };
+    expect(JSON.parse((await ask('status')).stdout)).toMatchObject({ peerId, network: 'test' });
+    expect((await ask('leader')).stdout).toBe(`${peerId}\n`);
+    expect((await ask('peers')).stdout).toBe('[]\n');
+    const put = await ask('kv', 'put', 'k', 'v');
+    expect(put.stdout).toMatch(/^\d+\n$/);
+    expect((await ask('kv', 'get', 'k')).stdout).toBe('v');
+    expect(await ask('kv', 'put', 'k', 'w', '--cas', '0')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^mosaik: .*409.*\(conflict\)\n$/),
+    });
+    expect((await ask('kv', 'put', 'k', '--cas', put.stdout.trim())).code).toBe(0);
+    expect((await ask('kv', 'get', 'k', '--consistency', 'weak')).stdout).toBe('from stdin');
+    expect((await ask('kv', 'del', 'k')).code).toBe(0);
+    expect(await ask('kv', 'get', 'k')).toMatchObject({ code: 1, stderr: 'mosaik: there is no key "k"\n' });
+  });
+
+  it('serves a dashboard that asks no other server, and metrics', async () => {
+    const { http } = await startNode();
+    const page = await fetch(http);
+    const html = await page.text();
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(html).toContain('/v1/events');
+    expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
+    const metrics = await (await fetch(`${http}/metrics`)).text();
+    expect(metrics).toContain('mosaik_group_role{role="follower"}');
+    expect(metrics).toContain('process_cpu_seconds_total');
+    expect(metrics).toContain('mosaik_groups_active 1');
+  });
+
+  it('keeps identity and peer book in its data directory', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    const { stdout } = await runMosaik(['id', '--data-dir', directory]);
+    const first = await startNode(['--data-dir', directory]);
+    expect(first.peerId).toBe(stdout.trim());
+    first.child.kill('SIGTERM');
+    expect((await first.outcome).code).toBe(0);
+    expect(existsSync(join(directory, 'peers'))).toBe(true);
+    expect(statSync(join(directory, 'identity')).mode & 0o777).toBe(0o600);
+    const second = await startNode(['--data-dir', directory]);
+    expect(second.peerId).toBe(first.peerId);
+  });
+
+  it('takes everything from a file and the environment too', async () => {
+    const config = join(temporaryDirectory(), 'node.json');
+    writeFileSync(
+      config,
+      JSON.stringify({ network: 'from-file', http: '127.0.0.1:0', listen: '127.0.0.1:0' }),
+    );
+    const node = startMosaik(['up', '--json'], { env: { MOSAIK_CONFIG: config, MOSAIK_GROUP_KEY: KEY } });
+    expect(await readyLine(node)).toMatchObject({ network: 'from-file' });
+  });
+
+  it('wants its token from everyone who has one to give', async () => {
+    const token = 'correct-horse-battery';
+    const { http } = await startNode([], { MOSAIK_HTTP_TOKEN: token });
+    expect((await fetch(`${http}/v1/status`)).status).toBe(401);
+    const { code } = await runMosaik(['status', '--http', http], { env: { MOSAIK_HTTP_TOKEN: token } });
+    expect(code).toBe(0);
+  });
+
+  it('leaves in order on SIGTERM: the leader exits with 0, the others lose no time and elect', async () => {
+    const nodes = await startGroup();
+    const leaderId = await agreedLeader(nodes, 2);
+    const leader = nodes.find(({ peerId }) => peerId === leaderId) as RunningNode;
+    const others = nodes.filter((node) => node !== leader);
+    leader.child.kill('SIGTERM');
+    expect(await leader.outcome).toMatchObject({ code: 0, signal: null });
+    // The goodbye was heard: nobody waits for missed heartbeats.
+    const next = await agreedLeader(others, 1);
+    expect(next).not.toBe(leaderId);
+    await expect((others[0] as RunningNode).api.put('after', Buffer.from('x'))).resolves.toBeGreaterThan(0);
+    const logs = (await leader.outcome).stderr.trim().split('\n');
+    expect(logs.map((line) => (JSON.parse(line) as { msg: string }).msg)).toContain('stopped');
+    expect(logs.join()).not.toContain(KEY);
+  });
+
+  it('exits at once on a second signal', async () => {
+    const { child, outcome } = await startNode();
+    // Stopped in between, so that both are there when it goes on.
+    for (const signal of ['SIGSTOP', 'SIGTERM', 'SIGINT', 'SIGCONT'] as const) child.kill(signal);
+    expect([128 + 2, 128 + 15]).toContain((await outcome).code);
+  });
+});
+
+describe('mosaik demo', { timeout: 120_000 }, () => {
+  it('--once forms a group, fails over, and brings the killed node back, with real processes', async () => {
+    const { code, stdout, stderr } = await runMosaik(['demo', '--once']);
+    expect([code, stderr]).toEqual([0, '']);
+    const steps = stdout.split('\n').map((line) => line.slice(0, 36).trim());
+    expect(steps).toEqual(
+      expect.arrayContaining([
+        'mesh formed',
+        'leader elected',
+        'write through a follower',
+        'read back from every member',
+        'leader killed',
+        'new leader',
+        'next write committed',
+        'killed member restarted',
+        'caught up',
+        'all states equal',
+      ]),
+    );
+    const times = stdout
+      .trim()
+      .split('\n')
+      .map((line) => / (\d+) ms {2}/.exec(line)?.[1]);
+    expect(times.every((time) => time !== undefined)).toBe(true);
+  });
+
+  it('ends its nodes, and removes what was temporary, on Ctrl-C', async () => {
+    const directory = temporaryDirectory();
+    const demo = startMosaik(['demo', '--nodes', '2'], { env: { TMPDIR: directory } });
+    const pids = await nodePids(demo);
+    demo.child.kill('SIGINT');
+    expect((await demo.outcome).code).toBe(0);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(statSync(directory).nlink).toBe(2);
+  });
+
+  it('takes its nodes with it when it is killed', async () => {
+    const demo = startMosaik(['demo', '--nodes', '2'], { env: { TMPDIR: temporaryDirectory() } });
+    const pids = await nodePids(demo);
+    demo.child.kill('SIGKILL');
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), WAIT);
+  });
+});
+
+/** What a node says once it is ready. */
+async function readyLine({ printed }: MosaikProcess): Promise<unknown> {
+  return JSON.parse((await printed(/^(.*)\n/))[1] ?? '');
+}
+
+/** The process ids of its nodes that a demo prints. */
+async function nodePids({ printed }: MosaikProcess): Promise<number[]> {
+  const { input } = await printed(/Ctrl-C/);
+  return [...input.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
