@@ -2,15 +2,17 @@ import { createSocket } from 'node:dgram';
 import { type TLSSocket, connect as tlsConnect, createServer as tlsServer } from 'node:tls';
 import { type Link, SecretKey } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
-import { createCertificate } from '../../../packages/transport/src/quic/certificate.ts';
+import { createCertificate } from '@mosaik/transport/testing';
 import { type Bench, type BenchContext, type Child, median, percentile } from '../lib/bench.ts';
 
 const ALPN = '/bench/1';
 const ECHO_BYTES = 64;
 const CHUNK_BYTES = 64 * 1024;
-const ROUNDS = 3;
-const ECHOES = 4000;
+const ROUNDS = 5;
 const WARM_UP = 1000;
+const WARM_UP_MS = 300;
+const ECHOES = 4000;
+const ECHOES_MS = 1000;
 
 /** What a peer offers to the measurement: an echo of 64 bytes, and a sink that answers when it has everything. */
 interface Session {
@@ -68,7 +70,7 @@ function ours(start: (role: string) => Child, name: string, datagramBytes: numbe
   return {
     name,
     role: 'ours',
-    chunks: datagramBytes > 1350 ? 4096 : 2048,
+    chunks: datagramBytes > 1350 ? 4096 : 1536,
     open: async () => {
       const server = start('ours');
       server.send({ datagramBytes });
@@ -160,7 +162,7 @@ function highLevel(start: (role: string) => Child): Peer {
   return {
     name: '@matrixai/quic high-level',
     role: 'highLevel',
-    chunks: 96,
+    chunks: 32,
     open: async () => {
       const { QUICClient } = await import('@matrixai/quic');
       const server = start('highLevel');
@@ -236,7 +238,7 @@ function tls(start: (role: string) => Child): Peer {
   return {
     name: 'tls',
     role: 'tls',
-    chunks: 8192,
+    chunks: 4096,
     open: async () => {
       const server = start('tls');
       const { port } = await server.next<Target>();
@@ -334,14 +336,6 @@ interface Result {
 }
 
 async function measure(session: Session, chunks: number): Promise<Result> {
-  for (let i = 0; i < WARM_UP; i += 1) await session.echo();
-  const times = new Float64Array(ECHOES);
-  for (let i = 0; i < ECHOES; i += 1) {
-    const startedMs = performance.now();
-    await session.echo();
-    times[i] = performance.now() - startedMs;
-  }
-  times.sort();
   let megabytesPerSecond = Number.NaN;
   if (chunks > 0) {
     await session.pump(Math.ceil(chunks / 8));
@@ -349,7 +343,23 @@ async function measure(session: Session, chunks: number): Promise<Result> {
     await session.pump(chunks);
     megabytesPerSecond = (chunks * CHUNK_BYTES) / 1000 / (performance.now() - startedMs);
   }
+  await echoes(session, WARM_UP, WARM_UP_MS);
+  const times = await echoes(session, ECHOES, ECHOES_MS);
   return { p50Ms: percentile(times, 0.5), p99Ms: percentile(times, 0.99), megabytesPerSecond };
+}
+
+/** Sorted round trip times, of so many or as many as that time allows. */
+async function echoes(session: Session, count: number, limitMs: number): Promise<Float64Array> {
+  const times = new Float64Array(count);
+  const endMs = performance.now() + limitMs;
+  let done = 0;
+  for (let nowMs = performance.now(); done < count && nowMs < endMs; done += 1) {
+    await session.echo();
+    const thenMs = performance.now();
+    times[done] = thenMs - nowMs;
+    nowMs = thenMs;
+  }
+  return times.subarray(0, done).sort();
 }
 
 async function run({ report, start }: BenchContext): Promise<void> {
@@ -367,7 +377,6 @@ async function run({ report, start }: BenchContext): Promise<void> {
       const session = await peer.open({ port: 0 });
       const result = await measure(session, peer.chunks);
       await session.close();
-      if (process.env.BENCH_TRACE) console.error(peer.name, result);
       results.set(peer.name, [...(results.get(peer.name) ?? []), result]);
     }
   }

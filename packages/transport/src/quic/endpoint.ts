@@ -202,7 +202,9 @@ export class QuicEndpoint implements Endpoint {
     if (deadlineMs >= this.#timerDueMs) return;
     this.#timer?.cancel();
     this.#timerDueMs = deadlineMs;
-    this.#timer = this.clock.schedule(deadlineMs - this.clock.nowMs(), this.#runTimers);
+    // After the polling phase: a loop that stalled first reads what arrived meanwhile, then looks who is late.
+    const delayMs = deadlineMs - this.clock.nowMs();
+    this.#timer = this.clock.schedule(delayMs, () => setImmediate(this.#runTimers));
   }
 
   /** The handshake is done and the peer is who its certificate says: only our own id is used from here on. */

@@ -327,10 +327,10 @@ function closingFacts(create: () => Transport, it: It): void {
         const link = await ours.openLink();
         link.write(bytes('still here'));
         assert.equal(text(await (await theirs.acceptLink()).receive()), 'still here');
-        const reason = await Promise.race([ours.closed, hostTurns(700).then(() => undefined)]);
+        const reason = await Promise.race([ours.closed, hostTurns(1300).then(() => undefined)]);
         assert.equal(reason, undefined);
       },
-      { idleTimeoutMs: 300, keepAliveMs: 100 },
+      { idleTimeoutMs: 1000, keepAliveMs: 200 },
     ));
 }
 
