@@ -48,8 +48,9 @@ export class BondAcceptor {
   readonly #init: ResolvedAcceptorInit;
   readonly #groups = new Map<GroupId, AcceptingGroup>();
   readonly #pending = new Map<PeerId, number>();
-  readonly #closing = new AbortController();
-  #pendingCount = 0;
+  /** One for each handshake under way. */
+  readonly #handshakes = new Set<AbortController>();
+  #isClosed = false;
 
   constructor(init: BondAcceptorInit) {
     this.#init = resolveAcceptorInit(init);
@@ -58,7 +59,7 @@ export class BondAcceptor {
 
   /** Lets handshakes name the group. @throws BondError `closed`, `duplicate-group`. */
   register(group: AcceptingGroup): void {
-    if (this.#closing.signal.aborted) throw new BondError('closed', 'the acceptor is closed');
+    if (this.#isClosed) throw new BondError('closed', 'the acceptor is closed');
     if (this.#groups.has(group.groupId))
       throw new BondError('duplicate-group', `group ${group.groupId} is registered already`);
     this.#groups.set(group.groupId, group);
@@ -70,7 +71,8 @@ export class BondAcceptor {
 
   /** Refuses whoever comes from now on. Bonds that exist are their managers'. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const handshake of this.#handshakes) handshake.abort();
     this.#groups.clear();
   }
 
@@ -79,7 +81,7 @@ export class BondAcceptor {
     try {
       for await (const connection of endpoint.inbound(Alpn.groups)) void this.#accept(connection);
     } catch (error) {
-      if (!this.#closing.signal.aborted) logger.debug({ error }, 'no more inbound bonds');
+      if (!this.#isClosed) logger.debug({ error }, 'no more inbound bonds');
     }
   }
 
@@ -91,9 +93,11 @@ export class BondAcceptor {
       await connection.close(refusal.code, refusal.reason).catch(() => {});
       return;
     }
+    const aborter = new AbortController();
+    this.#handshakes.add(aborter);
     this.#count(peer, 1);
     try {
-      await this.#handshake(connection);
+      await this.#handshake(connection, aborter);
     } catch (error) {
       const { closeCode = CloseCode.UnexpectedClose } = error as { closeCode?: number };
       metrics.count('mosaik.groups.bonds.handshake.failures', {
@@ -104,13 +108,14 @@ export class BondAcceptor {
       await connection.close(closeCode, 'handshake failed').catch(() => {});
     } finally {
       this.#count(peer, -1);
+      this.#handshakes.delete(aborter);
     }
   }
 
   #refusal(peer: PeerId): { code: number; reason: string } | undefined {
-    if (this.#closing.signal.aborted) return { code: CloseCode.GracefulShutdown, reason: 'shutting down' };
+    if (this.#isClosed) return { code: CloseCode.GracefulShutdown, reason: 'shutting down' };
     if (
-      this.#pendingCount >= MAX_PENDING_HANDSHAKES ||
+      this.#handshakes.size >= MAX_PENDING_HANDSHAKES ||
       (this.#pending.get(peer) ?? 0) >= MAX_PENDING_HANDSHAKES_PER_PEER
     )
       return { code: CloseCode.Cancelled, reason: 'too many handshakes under way' };
@@ -119,10 +124,10 @@ export class BondAcceptor {
     return undefined;
   }
 
-  async #handshake(connection: Connection): Promise<void> {
+  async #handshake(connection: Connection, aborter: AbortController): Promise<void> {
     const { networkId, endpoint, clock, handshakeTimeoutMs } = this.#init;
     const deadlineMs = clock.nowMs() + handshakeTimeoutMs;
-    const control = await this.#acceptControl(connection);
+    const control = await this.#acceptControl(connection, aborter);
     control.maxFrameBytes = MAX_CONTROL_FRAME_BYTES;
     let admittedUntilMs: number | undefined;
     const result = await acceptHandshake(handshakeChannel(connection, control), {
@@ -141,7 +146,7 @@ export class BondAcceptor {
         return { ok: true };
       },
       timeoutMs: Math.max(1, deadlineMs - clock.nowMs()),
-      signal: this.#closing.signal,
+      signal: aborter.signal,
       clock,
     });
     const group = this.#groups.get(result.groupId);
@@ -150,14 +155,12 @@ export class BondAcceptor {
   }
 
   /** The initiator's first link, in time: a peer that connects and then says nothing is let go. */
-  async #acceptControl(connection: Connection): Promise<Link> {
+  async #acceptControl(connection: Connection, aborter: AbortController): Promise<Link> {
     const { clock, handshakeTimeoutMs } = this.#init;
-    const late = new AbortController();
-    const timer = clock.schedule(handshakeTimeoutMs, () =>
-      late.abort(new HandshakeError('timeout', 'no handshake in time', { closeCode: CloseCode.Timeout })),
-    );
+    const late = new HandshakeError('timeout', 'no handshake in time', { closeCode: CloseCode.Timeout });
+    const timer = clock.schedule(handshakeTimeoutMs, () => aborter.abort(late));
     try {
-      return await connection.acceptLink({ signal: late.signal });
+      return await connection.acceptLink({ signal: aborter.signal });
     } finally {
       timer.cancel();
     }
@@ -167,6 +170,5 @@ export class BondAcceptor {
     const count = (this.#pending.get(peer) ?? 0) + by;
     if (count > 0) this.#pending.set(peer, count);
     else this.#pending.delete(peer);
-    this.#pendingCount += by;
   }
 }

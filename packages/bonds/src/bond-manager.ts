@@ -38,12 +38,14 @@ export class BondManager {
   /** Why connections ended, until the table has said what that means. */
   readonly #endings = new Map<number, BondDownReason>();
   readonly #labels: Readonly<Record<string, string>>;
-  readonly #closing = new AbortController();
+  /** One for each dial under way. */
+  readonly #dials = new Set<AbortController>();
   readonly #unsubscribe: (() => void)[] = [];
   #closed: Promise<void> | undefined;
   #nextNumber = 1;
   #timer: Timer | undefined;
   #pumping = false;
+  #isClosing = false;
 
   /** @throws RangeError for an option out of range, BondError when the group is registered or the acceptor closed. */
   constructor(init: BondManagerInit) {
@@ -98,7 +100,8 @@ export class BondManager {
   }
 
   async #close(departing: boolean): Promise<void> {
-    this.#closing.abort();
+    this.#isClosing = true;
+    for (const dial of this.#dials) dial.abort();
     this.#init.acceptor.unregister(this.#init.groupId);
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#timer?.cancel();
@@ -132,7 +135,7 @@ export class BondManager {
     const { clock, logger, metrics } = this.#init;
     switch (effect.type) {
       case 'dial':
-        if (this.#closing.signal.aborted) break;
+        if (this.#isClosing) break;
         if (!effect.everBonded && !this.#init.directory.entry(effect.peer))
           this.#table.handle({ type: 'forgotten', peer: effect.peer }, clock.nowMs());
         else void this.#dial(effect.peer, effect.addresses);
@@ -154,9 +157,12 @@ export class BondManager {
   }
 
   async #dial(peer: PeerId, addresses: readonly string[]): Promise<void> {
-    const outcome = await this.#dialler.dial(peer, addresses, this.#closing.signal);
+    const aborter = new AbortController();
+    this.#dials.add(aborter);
+    const outcome = await this.#dialler.dial(peer, addresses, aborter.signal);
+    this.#dials.delete(aborter);
     if ('connection' in outcome) this.#handleProven(outcome);
-    else if (!this.#closing.signal.aborted) {
+    else if (!this.#isClosing) {
       const { closeCode } = outcome;
       if (closeCode !== undefined)
         this.#init.metrics.count('mosaik.groups.bonds.dial.refusals', {
@@ -168,7 +174,7 @@ export class BondManager {
   }
 
   #handleProven({ connection, control, dialled, result, admittedUntilMs }: ProvenConnection): void {
-    if (this.#closing.signal.aborted) {
+    if (this.#isClosing) {
       void connection.close(CloseCode.GracefulShutdown, 'the group was left').catch(() => {});
       return;
     }
@@ -321,7 +327,7 @@ export class BondManager {
     this.#timer?.cancel();
     const { clock } = this.#init;
     const dueMs = this.#table.nextDeadlineMs();
-    if (dueMs === undefined || this.#closing.signal.aborted) return;
+    if (dueMs === undefined || this.#isClosing) return;
     this.#timer = clock.schedule(dueMs - clock.nowMs(), () => this.#handle({ type: 'tick' }));
   }
 }

@@ -15,6 +15,9 @@ const KEEP_DIALLING_MS = 24 * 60 * 60 * 1000;
 const DUPLICATE_HOLD_MS = 60_000;
 /** The higher of two peers that meet leaves the first dial to the lower one for so long, plus as much again at random. */
 const HIGHER_WAITS_MS = 50;
+/** Dials under way at once to peers that were never bonded: anybody in the network can say that it is in a group. */
+const MAX_STRANGER_DIALS = 32;
+const DIAL_SLOT_WAIT_MS = 100;
 /** Peers that are remembered; ones that are not dialled, then ones that were never bonded, leave first. */
 const MAX_PEERS = 1024;
 
@@ -292,13 +295,20 @@ export class BondTable {
       this.#rest(slot);
       return;
     }
+    const everBonded = slot.bondedMs !== undefined || this.#persistent.has(slot.peer);
+    if (!everBonded && this.#strangerDials() >= MAX_STRANGER_DIALS) {
+      slot.dialMs = nowMs + DIAL_SLOT_WAIT_MS;
+      return;
+    }
     slot.dialling = true;
-    this.#effects.push({
-      type: 'dial',
-      peer: slot.peer,
-      addresses: slot.entry?.entry.addresses ?? [],
-      everBonded: slot.bondedMs !== undefined || this.#persistent.has(slot.peer),
-    });
+    const addresses = slot.entry?.entry.addresses ?? [];
+    this.#effects.push({ type: 'dial', peer: slot.peer, addresses, everBonded });
+  }
+
+  #strangerDials(): number {
+    let count = 0;
+    for (const slot of this.#slots.values()) if (slot.dialling && slot.bondedMs === undefined) count += 1;
+    return count;
   }
 
   #isDialled(slot: Slot, nowMs: number): boolean {
