@@ -2,9 +2,10 @@ import {
   type CatalogDigestEntry,
   comparePeerEntryVersions,
   type GroupId,
+  MAX_PEER_ENTRY_BYTES,
   type PeerEntry,
   type PeerId,
-  type SignedPeerEntry,
+  SignedPeerEntry,
   type Ticket,
   UniqueId,
 } from '@mosaik/wire';
@@ -22,6 +23,8 @@ import { signEntry, verifyEntry } from './signed-entry.ts';
 export type DiscoveryEvent = 'peer:discovered' | 'peer:updated' | 'peer:departed';
 
 const LIMITS = { addresses: 8, tags: 32, groups: 64, tickets: 8 } as const;
+/** Later versions of the same content may take more bytes, and must still fit. */
+const VERSION_ROOM_BYTES = 16;
 /** Two processes with one identity would otherwise outbid each other as fast as the network carries it. */
 const CONFLICT_PERIOD_MS = 1_000;
 
@@ -222,6 +225,12 @@ export class Discovery {
     const content = { ...this.#content, ...change };
     assertContent(content);
     const signed = this.#sign(content);
+    const size = SignedPeerEntry.encode(signed).length;
+    if (size > MAX_PEER_ENTRY_BYTES - VERSION_ROOM_BYTES) {
+      throw new RangeError(
+        `a signed entry has at most ${MAX_PEER_ENTRY_BYTES} bytes, this one would have ${size}`,
+      );
+    }
     this.#content = content;
     this.#announce(signed);
   }
@@ -350,6 +359,10 @@ export class Discovery {
     if (this.#conflictTimer) return 'refused';
     const resign = () => {
       this.#conflictTimer = undefined;
+      logger.warn(
+        { seen: signed.entry.version },
+        'met the own identity at a higher version: signing above it',
+      );
       this.#conflictAtMs = clock.nowMs();
       this.#refresh();
       this.#book.touch();

@@ -48,6 +48,7 @@ async function exchange(connection: Connection, init: SyncConnectionInit): Promi
   let completed = false;
   let closing = false;
 
+  const fail = () => void connection.close(CloseCode.UnexpectedClose, 'the exchange failed');
   const run = (first: SyncInput): void => {
     const inputs = [first];
     for (let input = inputs.shift(); input; input = inputs.shift()) {
@@ -56,10 +57,10 @@ async function exchange(connection: Connection, init: SyncConnectionInit): Promi
         if (effect.type === 'send') {
           if (link.write(effect.frame)) inputs.push({ type: 'sent' });
           else
-            void link.drained().then(
-              () => run({ type: 'sent' }),
-              () => undefined,
-            );
+            void link
+              .drained()
+              .then(() => run({ type: 'sent' }))
+              .catch(fail);
         } else if (effect.type === 'frame-limit') {
           link.maxFrameBytes = effect.bytes;
         } else if (effect.type === 'completed') {

@@ -82,7 +82,7 @@ export class Contacts {
       case 'sync': {
         if (input.peer === this.#init.localId) break;
         const target = this.#target(input.peer, { ...input, expect: input.peer, bootstrap: false }, nowMs);
-        target.addresses = input.addresses;
+        if (input.addresses.length > 0) target.addresses = input.addresses;
         target.forced = true;
         target.failures = 0;
         target.dueMs = nowMs;
