@@ -10,13 +10,15 @@ let summary = '0 passed, 1 failed';
 let status = 1;
 try {
   if (build()) {
-    const args = ['run', '--reporter=default', '--reporter=./tooling/checks/src/summary-reporter.ts'];
+    const args = ['run', '--config', 'tooling/config/vitest.config.ts'];
+    args.push('--reporter=default', '--reporter=./tooling/checks/src/summary-reporter.ts');
     status =
       run('vitest', [...args, ...process.argv.slice(2)], { env: { TEST_SUMMARY_FILE: summaryFile } })
         .status ?? 1;
     if (existsSync(summaryFile)) summary = readFileSync(summaryFile, 'utf8');
-    // A run that failed without a failed test (an unusable configuration, a killed worker) is a failure of its own.
     else if (status === 0) status = 1;
+    // A run that failed without a failed test, such as by a killed worker, is a failure of its own.
+    if (status !== 0) summary = summary.replace(', 0 failed', ', 1 failed');
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });
