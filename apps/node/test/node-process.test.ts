@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { ApiClient } from '../src/client/api-client.ts';
@@ -130,8 +132,13 @@ describe('mosaik up', { timeout: 60_000 }, () => {
   });
 
   it('exits at once on a second signal', async () => {
-    const { child, outcome } = await startNode();
-    // Stopped in between, so that both are there when it goes on.
+    const { child, outcome, http } = await startNode();
+    // A request that never ends keeps the node from finishing within its grace of a second.
+    const { host, hostname, port } = new URL(http);
+    const socket = connect(Number(port), hostname).on('error', () => {});
+    socket.write(`PUT /v1/kv/k HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n`);
+    await once(socket, 'data');
+    // Stopped in between, so that both signals are there when it goes on.
     for (const signal of ['SIGSTOP', 'SIGTERM', 'SIGINT', 'SIGCONT'] as const) child.kill(signal);
     expect([128 + 2, 128 + 15]).toContain((await outcome).code);
   });
