@@ -34,10 +34,10 @@ export interface ProvenConnection {
   connection: Connection;
   /** The link that the handshake ran on. */
   control: Link;
+  /** Largest frame of any other link of the connection. */
+  maxBulkFrameBytes: number;
   dialled: boolean;
   result: HandshakeResult;
-  /** Wall-clock end of the admission, when it has one. */
-  admittedUntilMs: number | undefined;
 }
 
 /**
@@ -128,8 +128,8 @@ export class BondAcceptor {
     const { networkId, endpoint, clock, handshakeTimeoutMs } = this.#init;
     const deadlineMs = clock.nowMs() + handshakeTimeoutMs;
     const control = await this.#acceptControl(connection, aborter);
+    const maxBulkFrameBytes = control.maxFrameBytes;
     control.maxFrameBytes = MAX_CONTROL_FRAME_BYTES;
-    let admittedUntilMs: number | undefined;
     const result = await acceptHandshake(handshakeChannel(connection, control), {
       networkId,
       groups: (groupId) => this.#groups.get(groupId)?.groupKey,
@@ -139,18 +139,16 @@ export class BondAcceptor {
       bonds: (groupId) => this.#groups.get(groupId)?.bondEntries() ?? [],
       incarnation: (groupId) => this.#groups.get(groupId)?.incarnation ?? 0n,
       admit: async ({ remoteId, groupId, incarnation }) => {
-        const admission = await this.#groups.get(groupId)?.admit(remoteId, incarnation, false);
-        if (!admission) return { closeCode: CloseCode.GroupNotFound, reason: 'no such group here' };
-        if (admission.ok !== true) return admission;
-        admittedUntilMs = admission.expiresAtMs;
-        return { ok: true };
+        const admission = this.#groups.get(groupId)?.admit(remoteId, incarnation, false);
+        return admission ?? { closeCode: CloseCode.GroupNotFound, reason: 'no such group here' };
       },
       timeoutMs: Math.max(1, deadlineMs - clock.nowMs()),
       signal: aborter.signal,
       clock,
     });
     const group = this.#groups.get(result.groupId);
-    if (group) group.handleProven({ connection, control, dialled: false, result, admittedUntilMs });
+    const dialled = false;
+    if (group) group.handleProven({ connection, control, maxBulkFrameBytes, dialled, result });
     else await connection.close(CloseCode.GracefulShutdown, 'the group was left');
   }
 

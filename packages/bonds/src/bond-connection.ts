@@ -28,16 +28,16 @@ export interface BondOwner {
   admit(bond: BondConnection): Promise<BondAdmission>;
 }
 
-export interface BondConnectionInit extends Omit<BondCoreInit, 'peer' | 'admissionExpiresInMs'> {
+export interface BondConnectionInit extends Omit<BondCoreInit, 'peer'> {
   /** Names the connection within its group. */
   number: number;
   connection: Connection;
   /** The link that the handshake ran on. */
   control: Link;
+  /** Largest frame of any other link of the connection. */
+  maxBulkFrameBytes: number;
   id: BondId;
   incarnation: bigint;
-  /** Wall-clock end of the admission made at the handshake. */
-  admittedUntilMs: number | undefined;
   owner: BondOwner;
   clock: Clock;
   logger: Logger;
@@ -74,7 +74,7 @@ export class BondConnection implements Bond {
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
   constructor(init: BondConnectionInit) {
-    const { clock, connection, admittedUntilMs } = init;
+    const { clock, connection } = init;
     this.#init = init;
     this.number = init.number;
     this.id = init.id;
@@ -84,8 +84,7 @@ export class BondConnection implements Bond {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    const admissionExpiresInMs = admittedUntilMs === undefined ? undefined : admittedUntilMs - clock.wallMs();
-    this.#core = new BondCore({ ...init, peer: this.peer, admissionExpiresInMs }, this.formedAtMs);
+    this.#core = new BondCore({ ...init, peer: this.peer }, this.formedAtMs);
   }
 
   get rttMs(): number | undefined {
@@ -115,9 +114,9 @@ export class BondConnection implements Bond {
     this.#writeControl(BondMessage.encode(message));
   }
 
-  /** False when the bond has ended. A message too large for the control link goes on the bulk link. */
+  /** False when the bond has ended, or could never carry it. Too large for the control link, it goes on the bulk link. */
   sendRaft(message: Uint8Array, lane: 'control' | 'bulk'): boolean {
-    if (this.#ended) return false;
+    if (this.#ended || message.length > this.#init.maxBulkFrameBytes) return false;
     this.#counts.sentMessages += 1;
     if (lane === 'bulk' || message.length + RAFT_OVERHEAD_BYTES > MAX_CONTROL_FRAME_BYTES)
       this.#writeBulk(message);

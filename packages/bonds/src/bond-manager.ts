@@ -173,7 +173,7 @@ export class BondManager {
     }
   }
 
-  #handleProven({ connection, control, dialled, result, admittedUntilMs }: ProvenConnection): void {
+  #handleProven({ connection, control, maxBulkFrameBytes, dialled, result }: ProvenConnection): void {
     if (this.#isClosing) {
       void connection.close(CloseCode.GracefulShutdown, 'the group was left').catch(() => {});
       return;
@@ -184,9 +184,9 @@ export class BondManager {
       number: this.#nextNumber++,
       connection,
       control,
+      maxBulkFrameBytes,
       id: deriveBondId(groupKey, endpoint.id, peer),
       incarnation: result.incarnation,
-      admittedUntilMs,
       intervalMs: this.#init.heartbeatIntervalMs,
       jitterMs: this.#init.heartbeatJitterMs,
       maxMissed: this.#init.maxMissedHeartbeats,

@@ -90,8 +90,8 @@ export class Dialler {
     if (this.#init.isBonded(remoteId))
       throw new HandshakeError('cancelled', 'bonded meanwhile', { closeCode: CloseCode.Cancelled });
     const control = await connection.openLink({ priority: 'high' });
+    const maxBulkFrameBytes = control.maxFrameBytes;
     control.maxFrameBytes = MAX_CONTROL_FRAME_BYTES;
-    let admittedUntilMs: number | undefined;
     const result = await initiateHandshake(handshakeChannel(connection, control), {
       networkId,
       groupId: group.groupId,
@@ -101,17 +101,12 @@ export class Dialler {
       remoteId,
       bonds: group.bondEntries(),
       incarnation: group.incarnation,
-      admit: async ({ incarnation }) => {
-        const admission = await group.admit(remoteId, incarnation, true);
-        if (admission.ok !== true) return admission;
-        admittedUntilMs = admission.expiresAtMs;
-        return { ok: true };
-      },
+      admit: ({ incarnation }) => group.admit(remoteId, incarnation, true),
       timeoutMs: handshakeTimeoutMs,
       signal,
       clock,
     });
-    return { connection, control, dialled: true, result, admittedUntilMs };
+    return { connection, control, maxBulkFrameBytes, dialled: true, result };
   }
 }
 

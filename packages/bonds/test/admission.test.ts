@@ -96,6 +96,28 @@ describe('admission', () => {
     await world.clock.until(() => a.size === 1 && b.size === 1, 1000);
   });
 
+  it('that was given during a handshake is asked for again after it: a revocation in between is not missed', async () => {
+    const world = new World();
+    let revoked = false;
+    let answer: (admission: BondAdmission) => void = () => {};
+    const admission = (): Promise<BondAdmission> =>
+      revoked
+        ? Promise.resolve({ closeCode: CloseCode.NotAllowed, reason: 'revoked' })
+        : new Promise((resolve) => {
+            answer = resolve;
+          });
+    const a = await world.node({ admission });
+    const b = await world.node();
+    introduce(a, b);
+    await world.clock.advance(150);
+    revoked = true;
+    a.manager?.recheckAdmissions();
+    answer({ ok: true });
+    await world.clock.advance(1000);
+    expect([a.size, b.size]).toEqual([0, 0]);
+    expect(a.downs.at(-1)).toMatchObject({ code: CloseCode.NotAllowed });
+  });
+
   it('that throws refuses', async () => {
     const world = new World();
     const a = await world.node({ admission: async () => Promise.reject(new Error('validator broken')) });

@@ -131,6 +131,8 @@ describe('a bond', () => {
     expect(b.raft.map(({ message }) => message[0]).sort()).toEqual([1, 2, 3, 4]);
     expect(b.raft.every(({ peer }) => peer === a.id)).toBe(true);
     expect(b.raft.find(({ message }) => message[0] === 3)?.message).toEqual(large);
+    expect(a.manager?.send(b.id, new Uint8Array(16 * 1024 * 1024 + 1), 'bulk')).toBe(false);
+    expect(a.size).toBe(1);
     expect(a.manager?.send(UniqueId.from('nobody'), large, 'bulk')).toBe(false);
   });
 

@@ -31,8 +31,6 @@ export interface BondCoreInit extends HeartbeatInit {
   peer: PeerId;
   /** How the id of the bond between two peers is computed. */
   bondIdOf: (a: PeerId, b: PeerId) => BondId;
-  /** Until the admission made at the handshake ends; undefined when it does not. */
-  admissionExpiresInMs: number | undefined;
 }
 
 /** One proven bond in its steady state: liveness, what the peer announces, and whether it is still allowed. */
@@ -48,7 +46,8 @@ export class BondCore {
   constructor(init: BondCoreInit, nowMs: number) {
     this.#init = init;
     this.#heartbeat = new Heartbeat(init, nowMs);
-    this.#setExpiry(init.admissionExpiresInMs, nowMs);
+    // Decided during the handshake already; since then the entry may have changed, or a ticket been revoked.
+    this.#admit();
   }
 
   handle(input: BondInput, nowMs: number): void {
@@ -142,11 +141,8 @@ export class BondCore {
 
   #handleDecided(input: Extract<BondInput, { type: 'decided' }>, nowMs: number): void {
     if ('refusal' in input) this.#close(input.refusal.closeCode, input.refusal.reason, false);
-    else this.#setExpiry(input.expiresInMs, nowMs);
-  }
-
-  #setExpiry(expiresInMs: number | undefined, nowMs: number): void {
-    this.#admissionDueMs = expiresInMs === undefined ? undefined : nowMs + expiresInMs;
+    else if (input.expiresInMs === undefined) this.#admissionDueMs = undefined;
+    else this.#admissionDueMs = nowMs + input.expiresInMs;
   }
 
   #send(message: BondMessage, nowMs: number): void {

@@ -9,7 +9,7 @@ const bondIdOf = (a: PeerId, b: PeerId) => UniqueId.from<BondId>([a, b].sort().j
 const rng = { ...seededRng(1), float: () => 0 };
 
 function core(overrides: Partial<BondCoreInit> = {}): BondCore {
-  return new BondCore(
+  const bond = new BondCore(
     {
       peer: PEER,
       bondIdOf,
@@ -17,11 +17,12 @@ function core(overrides: Partial<BondCoreInit> = {}): BondCore {
       jitterMs: 0,
       maxMissed: 3,
       rng,
-      admissionExpiresInMs: undefined,
       ...overrides,
     },
     0,
   );
+  expect(bond.drain()).toEqual([{ type: 'admit', run: 1 }]);
+  return bond;
 }
 
 function after(bond: BondCore, message: Exclude<BondMessage, { type: 'Raft' }>, nowMs = 1) {
@@ -96,7 +97,8 @@ describe('a bond in its steady state', () => {
   });
 
   it('asks for admission anew when it expires, and closes with what was decided', () => {
-    const bond = core({ admissionExpiresInMs: 1200, maxMissed: 100 });
+    const bond = core({ maxMissed: 100 });
+    bond.handle({ type: 'decided', run: 1, expiresInMs: 1200 }, 0);
     const tickTo = (untilMs: number) => {
       const effects = [];
       while ((bond.nextDeadlineMs() ?? Number.POSITIVE_INFINITY) <= untilMs) {
@@ -106,11 +108,11 @@ describe('a bond in its steady state', () => {
       return effects;
     };
     expect(tickTo(1199)).toEqual([]);
-    expect(tickTo(1200)).toEqual([{ type: 'admit', run: 1 }]);
-    bond.handle({ type: 'decided', run: 1, expiresInMs: 800 }, 1200);
-    expect(tickTo(2000)).toEqual([{ type: 'admit', run: 2 }]);
+    expect(tickTo(1200)).toEqual([{ type: 'admit', run: 2 }]);
+    bond.handle({ type: 'decided', run: 2, expiresInMs: 800 }, 1200);
+    expect(tickTo(2000)).toEqual([{ type: 'admit', run: 3 }]);
     const refusal = { closeCode: CloseCode.NotAllowed, reason: 'ticket expired' };
-    bond.handle({ type: 'decided', run: 2, refusal }, 2001);
+    bond.handle({ type: 'decided', run: 3, refusal }, 2001);
     expect(bond.drain()).toEqual([
       { type: 'close', code: 30_403, reason: 'ticket expired', departed: false },
     ]);
@@ -121,10 +123,10 @@ describe('a bond in its steady state', () => {
     bond.handle({ type: 'recheck' }, 1);
     bond.handle({ type: 'recheck' }, 2);
     expect(bond.drain()).toEqual([
-      { type: 'admit', run: 1 },
       { type: 'admit', run: 2 },
+      { type: 'admit', run: 3 },
     ]);
-    bond.handle({ type: 'decided', run: 1, refusal: { closeCode: CloseCode.NotAllowed, reason: '' } }, 3);
+    bond.handle({ type: 'decided', run: 2, refusal: { closeCode: CloseCode.NotAllowed, reason: '' } }, 3);
     expect(bond.drain()).toEqual([]);
   });
 });
