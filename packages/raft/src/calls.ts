@@ -202,8 +202,8 @@ export class Calls<O> {
   }
 
   #settle(call: PendingCall<O>, ok: boolean): void {
-    if (!ok) return this.#fail(call, uncertain('its answer was lost'));
-    if (!call.settled) call.resolve(call);
+    if (!ok) this.#fail(call, uncertain('its answer was lost'));
+    else if (!call.settled) call.resolve(call);
     call.settled = true;
   }
 

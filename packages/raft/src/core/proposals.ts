@@ -79,8 +79,10 @@ function append(s: RaftState, proposals: readonly Uint8Array[][], answers: Answe
   const { leadership } = s;
   const count = proposals.length;
   if (count === 0) return;
-  if (!leadership || s.departing || s.stopped) return answers.refused(0, count, 'Offline');
-  if (leadership.suspendedSinceMs !== undefined) return answers.refused(0, count, 'NoQuorum');
+  if (!leadership || s.departing || leadership.suspendedSinceMs !== undefined) {
+    answers.refused(0, count, leadership && !s.departing ? 'NoQuorum' : 'Offline');
+    return;
+  }
   const { maxUncommittedBytes, maxUncommittedEntries } = s.config.limits;
   const entries: LogEntry[] = [];
   const room = maxUncommittedEntries - (s.log.last - s.commit);

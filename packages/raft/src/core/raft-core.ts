@@ -92,7 +92,7 @@ export class RaftCore {
   drain(nowMs: number): readonly Effect[] {
     const s = this.state;
     if (!s.stopped) {
-      flushLeader(s, nowMs);
+      flushLeader(s);
       flushFollower(s, nowMs);
       this.#maybeHandOver();
     }
@@ -177,9 +177,9 @@ export class RaftCore {
     const peer: Peer = { id, incarnation, status: undefined, foreignSinceMs: undefined };
     s.peers.set(id, peer);
     s.lost.delete(id);
+    sendStatus(s, peer);
     if (s.stopped) return;
     addFollower(s, id, incarnation, nowMs);
-    sendStatus(s, peer);
     this.#handleBondChange(nowMs);
     s.changed();
   }
@@ -195,6 +195,7 @@ export class RaftCore {
     if (s.leadership?.transferTo === id) s.leadership.transferTo = undefined;
     s.forwards.giveUp(s, (record) => record.leader === id);
     s.reads.forgetPeer(id);
+    s.conflicts.delete(id);
     if (s.leader === id) {
       s.clearLeader();
       s.hastenElection(nowMs);
@@ -246,10 +247,11 @@ export class RaftCore {
     if (!s.departing) return;
     if (s.role === 'leader') {
       if (!s.handedOver) return;
-    } else if (s.leader !== undefined && !sameEpoch(s.log.epochAt(s.commit), s.epoch)) {
+    } else if (s.transferring && (!s.leader || !sameEpoch(s.log.epochAt(s.commit), s.epoch))) {
       return;
     }
     s.departing = false;
+    s.transferring = false;
     s.emit({ type: 'handed-over' });
   }
 }

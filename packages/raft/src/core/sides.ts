@@ -14,7 +14,11 @@ export function meetForeignLeader(s: RaftState, from: PeerId, status: StatusBody
   // Whole sides move, and their leaders decide: whoever follows one that lives leaves it to that one.
   if (s.role !== 'leader' && s.hasLiveLeader(nowMs)) return;
   const common = s.log.commonWith(runs, last.index);
-  if (s.role !== 'leader' && common.exact && (common.index === s.log.last || isFounder(s, status, common.index))) {
+  if (
+    s.role !== 'leader' &&
+    common.exact &&
+    (common.index === s.log.last || isFounder(s, status, common.index))
+  ) {
     adopt(s, from, status, common.index, nowMs);
     return;
   }
@@ -23,20 +27,24 @@ export function meetForeignLeader(s: RaftState, from: PeerId, status: StatusBody
     adopt(s, from, status, common.index, nowMs);
     return;
   }
-  // A single picture of the other side may be out of date: the same verdict must hold for a while.
-  const { electionTimeoutMs } = s;
-  const nonce = status.sides[0]?.nonce ?? 0n;
-  if (s.conflict?.nonce !== nonce || s.conflict.untilMs < nowMs) {
-    s.conflict = { nonce, sinceMs: nowMs, untilMs: nowMs + electionTimeoutMs };
-    return;
-  }
-  s.conflict.untilMs = nowMs + electionTimeoutMs;
-  if (nowMs - s.conflict.sinceMs < electionTimeoutMs) return;
+  if (!persists(s, from, status, nowMs)) return;
   s.stop(
     'diverged',
     `this member's log conflicts with the side of leader ${from}: they agree up to index ${common.index}, ` +
       `this log ends at ${s.log.last} in ${describeEpoch(s.log.lastEpoch)} and holds commands that the other does not`,
   );
+}
+
+/** A single picture of the other side may be out of date: the same verdict must hold for an election timeout. */
+function persists(s: RaftState, from: PeerId, status: StatusBody, nowMs: number): boolean {
+  const nonce = status.sides[0]?.nonce ?? 0n;
+  const known = s.conflicts.get(from);
+  if (!known || known.nonce !== nonce || nowMs - known.seenMs > s.electionTimeoutMs) {
+    s.conflicts.set(from, { nonce, sinceMs: nowMs, seenMs: nowMs });
+    return false;
+  }
+  known.seenMs = nowMs;
+  return nowMs - known.sinceMs >= s.electionTimeoutMs;
 }
 
 /**
@@ -71,6 +79,7 @@ function adopt(s: RaftState, from: PeerId, status: StatusBody, common: number, n
   }
   // It leaves its votes and acknowledgements behind: whoever counted them must not count it again.
   s.forget();
+  s.headFor(status.sides[0]);
   s.setHardState(epoch.term, undefined);
   s.follow(epoch, status.sides[0], nowMs);
   requestAppends(s);
@@ -82,6 +91,8 @@ export function yieldsTo(s: RaftState, theirs: StatusBody): boolean {
   const mine = log.side;
   const their = theirs.sides[0];
   if (!mine || !their) return mine === undefined;
+  // Whoever does not count has no side of its own to defend, and could never lead one here.
+  if (!s.counted) return true;
   if (log.settled !== theirs.settled) return theirs.settled;
   const iAmTrunk = theirs.sides.some((side) => sameEpoch(side, mine));
   const theyAreTrunk = log.sides().some((side) => sameEpoch(side, their));

@@ -39,6 +39,11 @@ export class RaftState {
   epoch: RaftEpoch | undefined;
   /** Follower: the side of its leader, which its own log may still have to reach. */
   followedSide: RaftEpoch | undefined;
+  /**
+   * The side whose log this one has become a part of, while that side's opening is not in it yet: it has left the side
+   * that its last forced epoch names, with or without a leader.
+   */
+  heading: RaftEpoch | undefined;
   /** Follower: its log is the leader's up to here. */
   matched = 0;
   /** Follower: reached the leader's commit index once in this epoch. */
@@ -59,9 +64,12 @@ export class RaftState {
   readonly forwards = new ForwardTable();
   readonly reads = new ReadTable();
   departing = false;
+  /** Leaving, it asked somebody to take over. */
+  transferring = false;
+  /** Leaving, and nobody else is there. */
   handedOver = false;
-  /** The conflict that this member would lose, and since when. */
-  conflict: { nonce: bigint; sinceMs: number; untilMs: number } | undefined;
+  /** Conflicts that this member would lose, by the other side's leader: since when, and last seen. */
+  readonly conflicts = new Map<PeerId, { nonce: bigint; sinceMs: number; seenMs: number }>();
   statusDue = true;
   statusDeadlineMs: number;
 
@@ -97,9 +105,9 @@ export class RaftState {
     return { peer: this.localId, incarnation: this.incarnation };
   }
 
-  /** This member, as what it remembers, is in the set of its log. */
+  /** This member, as what it remembers, is in the set of its log, and that log is of the side it takes part in. */
   get counted(): boolean {
-    return isMember(this.log.members, this.localId, this.incarnation);
+    return this.heading === undefined && isMember(this.log.members, this.localId, this.incarnation);
   }
 
   get electionTimeoutMs(): number {
@@ -114,7 +122,13 @@ export class RaftState {
 
   /** Where this member takes part: with its leader, else where its log ends (consensus D2). */
   get side(): RaftEpoch | undefined {
-    return this.leader !== undefined && this.role === 'follower' ? this.followedSide : this.log.side;
+    if (this.leader !== undefined && this.role === 'follower') return this.followedSide;
+    return this.heading ?? this.log.side;
+  }
+
+  /** The log changed while it follows `side`: from now on it belongs there. */
+  headFor(side: RaftEpoch | undefined): void {
+    this.heading = sameEpoch(side, this.log.side) ? undefined : side;
   }
 
   /** Whether `peer` holds another history than this member takes part in. */
@@ -273,7 +287,7 @@ export class RaftState {
       this.note('info', 'follows', { epoch: describeEpoch(epoch) });
     }
     this.lastContactMs = nowMs;
-    this.conflict = undefined;
+    this.conflicts.clear();
     this.resetElectionTimer(nowMs);
   }
 

@@ -187,9 +187,12 @@ export class ReadTable {
   }
 
   #grant(state: RaftState, batch: ReadBatch, index: number): void {
-    if (batch.from === undefined) return this.#ready(state, batch);
-    this.#count -= batch.count;
-    state.send(batch.from, { type: 'ReadGranted', read: batch.first, index });
+    if (batch.from === undefined) {
+      this.#ready(state, batch);
+    } else {
+      this.#count -= batch.count;
+      state.send(batch.from, { type: 'ReadGranted', read: batch.first, index });
+    }
   }
 
   #ready(state: RaftState, batch: ReadBatch): void {

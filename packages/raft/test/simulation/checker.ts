@@ -23,8 +23,8 @@ export class Checker {
   readonly #terms = new Map<string, number>();
   readonly #commits = new Map<SimNode, { life: number; commit: number; side: string; incarnation: bigint }>();
   readonly #leading = new Map<SimNode, { nonce: bigint; last: number }>();
-  /** Stores of incarnations that crashed and kept theirs, or are alive. */
   readonly #acked: Call[] = [];
+  readonly #forgotten = new Map<string, SimStore>();
   readonly forcedEpochs = new Set<bigint>();
   rewinds = 0;
   /** Highest index acknowledged to a caller: later linearizable reads must see it (voters mode). */
@@ -47,8 +47,11 @@ export class Checker {
     this.#commits.delete(node);
   }
 
+  /** Its store is lost: what it acknowledged it did hold. */
   handleForgotten(node: SimNode): void {
     this.#leading.delete(node);
+    const incarnation = node.store.hardState?.incarnation;
+    if (incarnation !== undefined) this.#forgotten.set(`${node.id}:${incarnation}`, node.store);
   }
 
   handleWrite(node: SimNode, write: LogWrite): void {
@@ -264,9 +267,10 @@ export class Checker {
   }
 
   #storeOf(member: RaftMember): SimStore | undefined {
-    return this.#cluster.nodes.find(
+    const found = this.#cluster.nodes.find(
       (node) => node.id === member.peer && node.store.hardState?.incarnation === member.incarnation,
-    )?.store;
+    );
+    return found?.store ?? this.#forgotten.get(`${member.peer}:${member.incarnation}`);
   }
 }
 
@@ -275,5 +279,5 @@ function describe(nonce: bigint, index: number): string {
 }
 
 function sideOf(node: SimNode): string {
-  return node.core.state.log.side?.nonce.toString(16) ?? '';
+  return node.core.state.side?.nonce.toString(16) ?? '';
 }

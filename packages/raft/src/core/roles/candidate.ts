@@ -141,31 +141,32 @@ function outcome({ electorate, answers }: Campaign): 'open' | 'won' | 'lost' {
 /** Answers a candidate (Raft §5.2, §5.4.1; pre-vote and stickiness: §9.6 of the thesis). */
 export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest, nowMs: number): void {
   if (body.epoch.leader !== from) return;
-  const answer = (verdict: Verdict) => {
-    s.send(from, {
-      type: 'VoteResponse',
-      epoch: body.epoch,
-      pre: body.pre,
-      term: s.term,
-      verdict: { type: verdict },
-    });
-  };
-  if (s.config.observer) return answer('Abstained');
-  if (!sameEpoch(body.side, s.side)) {
-    // Terms of another side mean nothing here; an empty candidate learns that there is a log to join.
-    if (body.side === undefined) answer('Ahead');
+  const verdict = consider(s, from, body, nowMs);
+  if (verdict === undefined) return;
+  if (body.pre || verdict !== 'Granted') {
+    answer(s, from, body, verdict);
     return;
   }
-  if (isSticky(s, from, body, nowMs)) return body.pre ? answer('Denied') : undefined;
-  if (body.epoch.term < s.term || (body.pre && body.epoch.term === s.term)) return answer('Denied');
-  if (!body.pre && body.epoch.term > s.term) s.becomeFollower(body.epoch.term, nowMs);
-  const verdict = judge(s, body);
-  if (body.pre || verdict !== 'Granted') return answer(verdict);
   s.setHardState(body.epoch.term, body.epoch);
   s.resetElectionTimer(nowMs);
   s.afterPersist(() => {
-    if (sameEpoch(s.vote, body.epoch)) answer('Granted');
+    if (sameEpoch(s.vote, body.epoch)) answer(s, from, body, 'Granted');
   });
+}
+
+function answer(s: RaftState, to: PeerId, { epoch, pre }: VoteRequest, verdict: Verdict): void {
+  s.send(to, { type: 'VoteResponse', epoch, pre, term: s.term, verdict: { type: verdict } });
+}
+
+/** What to answer, undefined for nothing; a real request of a higher term ends the one that this member is in. */
+function consider(s: RaftState, from: PeerId, body: VoteRequest, nowMs: number): Verdict | undefined {
+  if (s.config.observer) return 'Abstained';
+  // Terms of another side mean nothing here; an empty candidate learns that there is a log to join.
+  if (!sameEpoch(body.side, s.side)) return body.side === undefined ? 'Ahead' : undefined;
+  if (isSticky(s, from, body, nowMs)) return body.pre ? 'Denied' : undefined;
+  if (body.epoch.term < s.term || (body.pre && body.epoch.term === s.term)) return 'Denied';
+  if (!body.pre && body.epoch.term > s.term) s.becomeFollower(body.epoch.term, nowMs);
+  return judge(s, body);
 }
 
 function judge(s: RaftState, body: VoteRequest): Verdict {

@@ -83,6 +83,7 @@ function take(s: RaftState, prevIndex: number, body: Append): number | undefined
           return undefined;
         }
         s.truncateTo(index);
+        s.headFor(body.side);
         break;
       }
       index += 1;
@@ -90,6 +91,7 @@ function take(s: RaftState, prevIndex: number, body: Append): number | undefined
     }
     if (skip < run.entries.length) {
       s.appendEntries(run.epoch, skip === 0 ? run.entries : run.entries.slice(skip));
+      s.headFor(body.side);
       index += run.entries.length - skip;
     }
   }

@@ -34,7 +34,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
   s.leader = s.localId;
   s.epoch = epoch;
   s.lastContactMs = nowMs;
-  s.conflict = undefined;
+  s.conflicts.clear();
   const leadership: Leadership = {
     epoch,
     openingIndex: s.log.last + 1,
@@ -47,6 +47,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     transferTo: undefined,
   };
   s.leadership = leadership;
+  s.heading = undefined;
   for (const peer of s.peers.values()) addFollower(s, peer.id, peer.incarnation, nowMs);
   const forced = electorate.kind === 'founders';
   const members = electorate.members.filter(
@@ -188,7 +189,7 @@ export function countHeard(s: RaftState, leadership: Leadership, nowMs: number):
  * Sends what is due, once per turn: entries to whoever has room for them, else read rounds and commit indexes that
  * somebody has not heard of.
  */
-export function flushLeader(s: RaftState, nowMs: number): void {
+export function flushLeader(s: RaftState): void {
   const { leadership } = s;
   if (!leadership) return;
   if (s.reads.hasQueued && s.commit >= leadership.openingIndex) {
@@ -204,7 +205,7 @@ export function flushLeader(s: RaftState, nowMs: number): void {
       (progress.sentRound < leadership.round || progress.sentCommit < Math.min(s.commit, progress.match));
     if (owed) sendHeartbeat(s, leadership, peer, progress);
   }
-  if (s.departing) maybeTransfer(s, leadership, nowMs);
+  if (s.departing) maybeTransfer(s, leadership);
 }
 
 /** Append messages of this turn by first index: followers at the same place get the same one. */
@@ -268,11 +269,12 @@ function position(s: RaftState, index: number): { epoch: RaftEpoch; index: numbe
 }
 
 /** Leaving: hands over to the member that is level, once (Raft §3.10 of the thesis). */
-function maybeTransfer(s: RaftState, leadership: Leadership, _nowMs: number): void {
+function maybeTransfer(s: RaftState, leadership: Leadership): void {
   if (leadership.transferTo !== undefined) return;
   for (const [peer, progress] of leadership.progress) {
     if (!isMember(s.log.members, peer, progress.incarnation) || progress.match < s.log.last) continue;
     leadership.transferTo = peer;
+    s.transferring = true;
     s.send(peer, { type: 'TimeoutNow', epoch: leadership.epoch });
     s.note('info', 'hands over', { to: peer });
     return;

@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest';
+import { runScenario } from './scenario.ts';
+
+/** Seeds that once found something; they stay. */
+const PAST = {
+  dynamic: [2, 10, 19, 224, 292, 419, 575],
+  voters: [37, 1029],
+};
+const RUNS = Number(process.env.SIM_RUNS ?? 150);
+const FIRST = Number(process.env.SIM_SEED ?? 20_000);
+
+describe.each(['dynamic', 'voters'] as const)('a group in %s mode, whatever happens to it', (mode) => {
+  const run = (seed: number) => {
+    try {
+      return runScenario({ seed, mode });
+    } catch (error) {
+      const replay = `SIM_SEED=${seed} SIM_RUNS=1 npx vitest run packages/raft/test/simulation/scenario.test.ts -t ${mode}`;
+      throw new Error(`seed ${seed}, replay with: ${replay}\n${(error as Error).message}`, { cause: error });
+    }
+  };
+
+  test.each(PAST[mode])('keeps every invariant and agrees after quiet: past seed %i', (seed) => {
+    run(seed);
+  });
+
+  test(`keeps every invariant and agrees after quiet: ${RUNS} seeds from ${FIRST}`, { timeout: 3_600_000 }, () => {
+    let acked = 0;
+    for (let seed = FIRST; seed < FIRST + RUNS; seed += 1) acked += run(seed).acked;
+    expect(acked).toBeGreaterThan(RUNS * 10);
+  });
+});
