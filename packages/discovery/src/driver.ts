@@ -280,6 +280,7 @@ export class Driver {
       if (await this.#runLink(connection)) return;
     } catch (error) {
       options.logger.debug({ peer, error: (error as Error).message }, 'neighbour not reached');
+      this.contacts({ type: 'lost', peer });
     } finally {
       this.#dialled.delete(abort);
     }
@@ -308,6 +309,8 @@ export class Driver {
     await announce.run((entry) => ingest(entry, peer, link));
     this.#links.delete(link);
     this.gossip({ type: 'link-closed', link });
+    const { code } = await connection.closed;
+    if (code !== CloseCode.Success) this.contacts({ type: 'lost', peer });
     return true;
   }
 

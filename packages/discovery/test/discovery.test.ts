@@ -160,6 +160,19 @@ describe('bootstrap addresses', () => {
     await world.clock.until(() => knowsAll([a, b]), 10_000);
   });
 
+  it('are looked at again when their node is lost: another identity there is found at once', async () => {
+    const world = new World();
+    const a = await world.node(1);
+    const b = await world.node(2, { bootstrap: [a.address] });
+    await world.clock.until(() => knowsAll([a, b]), 100);
+    await world.clock.advance(1_000);
+    world.network.crash(a.address, { notice: 'at-once' });
+    const { endpoint, key } = await world.listen(3, 7001);
+    const init = { endpoint, secretKey: key, networkId: NETWORK, clock: world.clock, rng: seededRng(3) };
+    const fresh = await Discovery.start(init);
+    await world.clock.until(() => fresh.entry(b.id) !== undefined && known(b).includes(key.id), 5_000);
+  });
+
   it('may be the node itself, or wrong, or somebody else', async () => {
     const world = new World();
     const a = await world.node(1, { bootstrap: ['127.0.0.1:7001', '127.0.0.1:9'] });

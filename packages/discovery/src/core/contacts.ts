@@ -21,6 +21,8 @@ export type ContactsInput =
   | { readonly type: 'remember'; readonly entry: SignedPeerEntry }
   /** Exchange catalogs with this peer soon, even if it is alive. */
   | { readonly type: 'sync'; readonly peer: PeerId; readonly addresses: readonly string[] }
+  /** The link with this peer broke, or it does not answer: somebody else may be at its address by now. */
+  | { readonly type: 'lost'; readonly peer: PeerId }
   | { readonly type: 'succeeded'; readonly target: string; readonly peer: PeerId }
   | { readonly type: 'failed'; readonly target: string };
 
@@ -88,6 +90,9 @@ export class Contacts {
         target.dueMs = nowMs;
         break;
       }
+      case 'lost':
+        this.#handleLost(input.peer, nowMs);
+        break;
       case 'succeeded':
         this.#handleSucceeded(input, nowMs);
         break;
@@ -151,6 +156,14 @@ export class Contacts {
     target.peer = peer;
     target.dueMs = nextCheckMs(nowMs);
     if (!target.bootstrap && !target.remembered) this.#targets.delete(name);
+  }
+
+  #handleLost(peer: PeerId, nowMs: number): void {
+    for (const target of this.#targets.values()) {
+      if (!target.bootstrap || target.peer !== peer || target.forced) continue;
+      target.forced = true;
+      target.dueMs = nowMs;
+    }
   }
 
   #handleFailed(name: string, nowMs: number): void {
