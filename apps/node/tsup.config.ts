@@ -8,7 +8,7 @@ export default defineConfig({
   platform: 'node',
   sourcemap: true,
   clean: true,
-  splitting: false,
+  splitting: true,
   treeshake: true,
   esbuildPlugins: [dashboardPlugin],
 });

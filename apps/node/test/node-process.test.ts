@@ -136,7 +136,9 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     // A request that never ends keeps the node from finishing within its grace of a second.
     const { host, hostname, port } = new URL(http);
     const socket = connect(Number(port), hostname).on('error', () => {});
-    socket.write(`PUT /v1/kv/k HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n`);
+    socket.write(
+      `PUT /v1/kv/k HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n`,
+    );
     await once(socket, 'data');
     // Stopped in between, so that both signals are there when it goes on.
     for (const signal of ['SIGSTOP', 'SIGTERM', 'SIGINT', 'SIGCONT'] as const) child.kill(signal);

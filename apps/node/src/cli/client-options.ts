@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ApiClient } from '../client/api-client.ts';
-import { DEFAULT_HTTP } from './settings.ts';
+import { DEFAULT_HTTP } from './defaults.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface ClientFlags {

@@ -3,6 +3,7 @@ import type { GroupKey, Preference } from '@mosaik/network';
 import { type PeerId, parseId } from '@mosaik/wire';
 import { parseGroupKey, readGroupKeyFile } from '../files/group-key.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
+import { DEFAULT_HTTP, DEFAULT_LISTEN, LOG_LEVELS, type LogLevel, PREFERENCES } from './defaults.ts';
 import { oneLine } from './describe-error.ts';
 import { formatHostPort, type HostPort, isLoopbackHost, parseHostPort } from './parse-host-port.ts';
 import { UsageError } from './usage-error.ts';
@@ -28,13 +29,8 @@ export interface UpSettings {
   readonly logLevel: LogLevel;
 }
 
-export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export const PREFERENCES = ['normal', 'reluctant', 'observer'] as const;
 /** How much longer a reluctant node waits before it stands for election. */
 const RELUCTANT_FACTOR = 3;
-export const DEFAULT_HTTP = '127.0.0.1:7480';
-export const DEFAULT_LISTEN = '0.0.0.0:0';
 /** Keeps a token from being guessed, and a mistyped flag from becoming one. */
 const MIN_TOKEN_LENGTH = 16;
 

@@ -1,7 +1,7 @@
 import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GroupKey } from '@mosaik/network';
+import { GroupKey } from '@mosaik/handshake';
 import { CommandError } from '../cli/command-error.ts';
 import { describeError, systemErrorCode } from '../cli/describe-error.ts';
 import { UsageError } from '../cli/usage-error.ts';

@@ -1,4 +1,4 @@
-import { GroupKey } from '@mosaik/network';
+import { GroupKey } from '@mosaik/handshake';
 import { describeError } from '../cli/describe-error.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { readSmallFile } from './read-small-file.ts';

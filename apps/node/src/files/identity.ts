@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SecretKey } from '@mosaik/network';
+import { SecretKey } from '@mosaik/transport';
 import { describeError, systemErrorCode } from '../cli/describe-error.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { createPrivateFile } from './create-private-file.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from '@mosaik/wire/runtime';
 import pino from 'pino';
-import type { LogLevel } from '../cli/settings.ts';
+import type { LogLevel } from '../cli/defaults.ts';
 
 /** JSON lines on stderr. Keys and identities print themselves as redacted; nothing else that is logged is a secret. */
 export function createLogger(level: LogLevel): Logger {

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { runDemo } from '../../demo/run-demo.ts';
 import type { CommandContext } from '../command-context.ts';
 import { formatHostPort, isLoopbackHost, parseHostPort } from '../parse-host-port.ts';
 import { UsageError } from '../usage-error.ts';
@@ -26,6 +25,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
       if (!isLoopbackHost(http.host)) {
         throw UsageError.for('--http', formatHostPort(http), 'the demo is for this machine only');
       }
+      const { runDemo } = await import('../../demo/run-demo.ts');
       await runDemo({
         executable: context.executable,
         nodes,

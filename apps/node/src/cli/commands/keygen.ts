@@ -1,4 +1,4 @@
-import { GroupKey } from '@mosaik/network';
+import { GroupKey } from '@mosaik/handshake';
 import type { Command } from 'commander';
 import { createPrivateFile } from '../../files/create-private-file.ts';
 import { formatGroupKey } from '../../files/group-key.ts';

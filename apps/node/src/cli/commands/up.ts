@@ -1,14 +1,7 @@
 import { type Command, Option } from 'commander';
-import { runNode } from '../../node/run-node.ts';
 import type { CommandContext } from '../command-context.ts';
-import {
-  DEFAULT_HTTP,
-  DEFAULT_LISTEN,
-  LOG_LEVELS,
-  PREFERENCES,
-  resolveUpSettings,
-  type UpFlags,
-} from '../settings.ts';
+import { DEFAULT_HTTP, DEFAULT_LISTEN, LOG_LEVELS, PREFERENCES } from '../defaults.ts';
+import type { UpFlags } from '../settings.ts';
 
 export function addUpCommand(program: Command, context: CommandContext): void {
   const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
@@ -48,6 +41,11 @@ export function addUpCommand(program: Command, context: CommandContext): void {
         flags: Omit<UpFlags, 'voters'> & { voters?: string; json?: boolean; untilStdinEnds?: boolean },
       ) => {
         const { json, untilStdinEnds, voters, ...rest } = flags;
+        // Loaded now: what only asks a node, or makes a key, need not wait for all that a node is made of.
+        const [{ resolveUpSettings }, { runNode }] = await Promise.all([
+          import('../settings.ts'),
+          import('../../node/run-node.ts'),
+        ]);
         const settings = await resolveUpSettings(
           { ...rest, ...(voters === undefined ? {} : { voters: voters.split(',') }) },
           process.env,
