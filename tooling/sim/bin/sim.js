@@ -1,11 +1,11 @@
 // `pnpm sim`: bundles the simulator with the packages from source, and runs it.
-import { mkdirSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
-const outfile = `${here}/dist/sim.js`;
-mkdirSync(`${here}/dist`, { recursive: true });
+// Named for the process: runs side by side must not write over each other's.
+const outfile = `${here}/dist/sim-${process.pid}.js`;
 
 /** A simulation runs on memory: the native transport is not loaded, so it need not be installed either. */
 const withoutQuic = {
@@ -36,4 +36,5 @@ await build({
 
 process.setSourceMapsEnabled(true);
 const { main } = await import(pathToFileURL(outfile).href);
+rmSync(outfile);
 process.exitCode = await main(process.argv.slice(2));

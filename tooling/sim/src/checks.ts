@@ -49,9 +49,7 @@ export class Checks {
     const before = disk.hardState;
     if (hardState) {
       this.#disks.set(hardState.incarnation, disk);
-      // Terms and votes belong to a side (D2).
-      const moves = this.#mode === 'dynamic' && append?.some(({ entries }) => entries.some(isForced));
-      if (before && !moves) this.#handleHardState(name, before, hardState);
+      if (before) this.#handleHardState(name, before, hardState);
     }
     let last = disk.lastIndex;
     if (truncateTo !== undefined && truncateTo < last) {
@@ -77,6 +75,8 @@ export class Checks {
     }
     if (after.term < before.term)
       this.#report('terms never go back (Raft §5.1)', `${name}: ${before.term} to ${after.term}`);
+    // Terms and votes belong to a side (D2): who moves to another one starts there without a vote.
+    if (this.#mode === 'dynamic' && after.vote === undefined) return;
     if (before.vote && after.term === before.term && !sameEpoch(before.vote, after.vote))
       this.#report(
         'one vote per term (Raft §5.2)',

@@ -41,6 +41,7 @@ function happen(world: World, kind: FaultKind): void {
   if (!other) return;
   switch (kind) {
     case 'sever':
+      if (world.scenario.mode === 'dynamic' && !isSettled(one, other)) return;
       trace.note(`the connections of ${one.name} and ${other.name} are lost`);
       memory.sever(one.address, other.address);
       return;
@@ -72,6 +73,16 @@ function happen(world: World, kind: FaultKind): void {
 function crash(world: World, member: Member, backMs = world.random.waitMs(1500)): void {
   world.crash(member, keepsDisk(world, member));
   startLater(world, member, backMs);
+}
+
+/**
+ * Dynamic: who is without a bond for long forces an epoch, and who is without a log founds one, by design (D4, D5). So
+ * connections are lost only where both ends have found each other again.
+ */
+function isSettled(a: Member, b: Member): boolean {
+  const knows = (one: Member, other: Member) =>
+    one.disk.lastIndex > 0 && one.life?.group.bonds.has(other.id) === true;
+  return knows(a, b) && knows(b, a);
 }
 
 function startLater(world: World, member: Member, delayMs: number): void {

@@ -8,18 +8,19 @@ export class Trace {
   #count = 0;
   readonly #kept: string[] = [];
   readonly #nowMs: () => number;
-  readonly #names: (text: string) => string;
+  /** The text with short names instead of ids. */
+  readonly named: (text: string) => string;
   /** Called with each event as it happens, for `--verbose`. */
   listener: ((line: string) => void) | undefined;
 
-  /** `names` turns ids into the short names that a reader can follow. */
-  constructor(nowMs: () => number, names: (text: string) => string) {
+  /** `named` turns ids into the short names that a reader can follow. */
+  constructor(nowMs: () => number, named: (text: string) => string) {
     this.#nowMs = nowMs;
-    this.#names = names;
+    this.named = named;
   }
 
   note(text: string): void {
-    const line = `${(this.#nowMs() / 1000).toFixed(4)} ${this.#names(text)}`;
+    const line = `${(this.#nowMs() / 1000).toFixed(4)} ${this.named(text)}`;
     this.#mix(line);
     this.#count += 1;
     this.#kept.push(line);

@@ -86,7 +86,7 @@ export class World {
   report(invariant: string, state: string): void {
     if (this.violation) return;
     this.trace.note(`VIOLATED ${invariant}: ${state}`);
-    this.violation = new Violation(invariant, state);
+    this.violation = new Violation(invariant, this.trace.named(state));
   }
 
   /**
