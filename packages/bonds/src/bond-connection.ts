@@ -13,6 +13,7 @@ import type { Clock, Logger, Metrics, Timer } from '@mosaik/wire/runtime';
 import type { Bond, BondDownReason } from './bond.ts';
 import { BondCore, type BondCoreInit, type BondEffect, type BondInput } from './core/bond.ts';
 import { type BondAdmission, MAX_BULK_QUEUE_BYTES, MAX_CONTROL_QUEUE_BYTES } from './options.ts';
+import { encodeRaftFrame } from './raft-frame.ts';
 
 /** Around the bytes of a Raft message on the control link: a discriminant and a length. */
 const RAFT_OVERHEAD_BYTES = 4;
@@ -120,7 +121,7 @@ export class BondConnection implements Bond {
     this.#counts.sentMessages += 1;
     if (lane === 'bulk' || message.length + RAFT_OVERHEAD_BYTES > MAX_CONTROL_FRAME_BYTES)
       this.#writeBulk(message);
-    else this.#writeControl(BondMessage.encode({ type: 'Raft', value: message }));
+    else this.#writeControl(encodeRaftFrame(message));
     return !this.#ended;
   }
 

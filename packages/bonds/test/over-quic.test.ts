@@ -39,7 +39,7 @@ async function member(incarnation: bigint): Promise<Member> {
   const { endpoint, directory } = await listen();
   const downs: number[] = [];
   const received = new WatchCell<readonly Uint8Array[]>([]);
-  const shared = { endpoint, directory, networkId: NETWORK, handshakeTimeoutMs: 1000 };
+  const shared = { endpoint, directory, networkId: NETWORK, handshakeTimeoutMs: 3000 };
   const acceptor = new BondAcceptor(shared);
   const manager = new BondManager({
     ...shared,
