@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 
 const root = new URL('../../../', import.meta.url);
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-const claims = [...readme.matchAll(/^\| .* \| `([^`\n]+\.ts)` "(.*)" \|$/gm)].map(
+const claims = [...readme.matchAll(/^\| .* \| `([^`\n]+\.ts)` "(.*)" +\|$/gm)].map(
   ([, file = '', name = '']) => ({
     file,
     name,
