@@ -18,7 +18,7 @@ async function expectRefusal(args: readonly string[], message: string, env: Reco
   expect([code, stdout]).toEqual([2, '']);
 }
 
-describe('mosaik refuses in one line that names flag and value, with exit code 2,', () => {
+describe('mosaik refuses in one line that names flag and value, with exit code 2,', { timeout: 60_000 }, () => {
   const up = ['up', '--network', 'n', '--http', '127.0.0.1:0', '--listen', '127.0.0.1:0'];
   const env = { MOSAIK_GROUP_KEY: KEY };
 
@@ -97,7 +97,7 @@ describe('mosaik refuses in one line that names flag and value, with exit code 2
     expectRefusal(['status', '--http', 'http://x/y'], '--http "http://x/y": '));
 });
 
-describe('mosaik', () => {
+describe('mosaik', { timeout: 60_000 }, () => {
   it('fails with exit code 1 and one line where nothing listens', async () => {
     const { code, stderr } = await runMosaik(['kv', 'get', 'k', '--http', '127.0.0.1:2']);
     expect([code, stderr]).toEqual([1, 'mosaik: http://127.0.0.1:2: nothing listens there\n']);
@@ -112,7 +112,7 @@ describe('mosaik', () => {
   });
 });
 
-describe('mosaik keygen', () => {
+describe('mosaik keygen', { timeout: 60_000 }, () => {
   it('prints a fresh key of 64 hex digits', async () => {
     const [a, b] = await Promise.all([runMosaik(['keygen']), runMosaik(['keygen'])]);
     expect(a.stdout).toMatch(PEER_ID);
@@ -130,7 +130,7 @@ describe('mosaik keygen', () => {
   });
 });
 
-describe('mosaik id', () => {
+describe('mosaik id', { timeout: 60_000 }, () => {
   it('makes the identity where there is none, and prints the peer id alone', async () => {
     const directory = join(temporaryDirectory(), 'data');
     const first = await runMosaik(['id', '--data-dir', directory]);

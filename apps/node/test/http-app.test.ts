@@ -27,6 +27,8 @@ describe('the HTTP API', () => {
     node.change({ role: 'leader', leader: ALICE });
     const leader = await app.request('/v1/leader');
     expect([leader.status, await leader.json()]).toEqual([200, { leader: ALICE, term: 7 }]);
+    node.change({ online: false });
+    expect((await app.request('/v1/leader')).status).toBe(503);
     node.change({ role: 'candidate', leader: null });
     expect(await (await app.request('/v1/leader')).json()).toEqual({ leader: null, term: 7 });
   });

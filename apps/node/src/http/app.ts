@@ -55,8 +55,9 @@ export function createHttpApp(init: HttpAppInit): Hono {
   });
 
   app.get('/v1/leader', (context) => {
-    const { leader, term, role } = node.status();
-    return context.json({ leader, term } satisfies LeaderBody, role === 'leader' ? 200 : 503);
+    const { leader, term, role, online } = node.status();
+    // A leader that lost its majority can not serve: nobody should be sent to it.
+    return context.json({ leader, term } satisfies LeaderBody, role === 'leader' && online ? 200 : 503);
   });
 
   app.get('/v1/peers', (context) => context.json({ peers: node.peers() }));
@@ -107,6 +108,8 @@ export function createHttpApp(init: HttpAppInit): Hono {
   app.onError((error, context) => {
     const known = groupErrorResponse(context, error);
     if (known) return known;
+    // Nobody reads this any more: the client went away, and what was done for it was given up.
+    if (context.req.raw.signal.aborted) return refuse(context, 408, 'gone', 'the client went away');
     logger.error({ error, path: context.req.path }, 'a request failed');
     return refuse(context, 500, 'internal', 'the node failed to answer; its log says why');
   });
