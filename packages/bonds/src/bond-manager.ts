@@ -285,7 +285,7 @@ export class BondManager {
 
   async #admitProven(peer: PeerId, incarnation: bigint, dialled: boolean): Promise<BondAdmission> {
     const nowMs = this.#init.clock.nowMs();
-    const refusal = this.#table.admission(peer, dialled, incarnation, nowMs);
+    const refusal = this.#table.refusal(peer, dialled, incarnation, nowMs);
     if (refusal) return { closeCode: refusal.code, reason: refusal.reason };
     return this.#admit(peer);
   }

@@ -1,5 +1,4 @@
 import {
-  CloseCode,
   comparePeerEntryVersions,
   type GroupId,
   type PeerEntryVersion,
@@ -7,12 +6,11 @@ import {
   type SignedPeerEntry,
 } from '@mosaik/wire';
 import type { Rng } from '@mosaik/wire/runtime';
+import { type PathEffect, PeerPaths, type Refusal } from './peer-paths.ts';
 import { redialDelayMs } from './redial.ts';
 
 /** A peer once bonded is dialled for so long without a new entry. */
 const KEEP_DIALLING_MS = 24 * 60 * 60 * 1000;
-/** Two processes with one identity are refused for so long. */
-const DUPLICATE_HOLD_MS = 60_000;
 /** The higher of two peers that meet leaves the first dial to the lower one for so long, plus as much again at random. */
 const HIGHER_WAITS_MS = 50;
 /** Dials under way at once to peers that were never bonded: anybody in the network can say that it is in a group. */
@@ -44,18 +42,7 @@ export type BondTableInput =
 
 export type BondTableEffect =
   | { type: 'dial'; peer: PeerId; addresses: readonly string[]; everBonded: boolean }
-  /** The peer's bond is now `to` in place of `from`; undefined: none. */
-  | { type: 'bond'; peer: PeerId; from: number | undefined; to: number | undefined }
-  | { type: 'close'; connection: number; code: number; reason: string }
-  | { type: 'duplicate-identity'; peer: PeerId };
-
-/** One proven connection. */
-interface Path {
-  readonly connection: number;
-  readonly dialled: boolean;
-  readonly incarnation: bigint;
-  readonly provenMs: number;
-}
+  | (PathEffect & { peer: PeerId });
 
 interface Slot {
   readonly peer: PeerId;
@@ -63,10 +50,7 @@ interface Slot {
   entry: SignedPeerEntry | undefined;
   /** The newest entry says that the peer is in the group. */
   listed: boolean;
-  /** The bond. */
-  live: Path | undefined;
-  /** An older connection, kept until it is sure that the other side chose `live`. */
-  spare: (Path & { readonly dropMs: number }) | undefined;
+  readonly paths: PeerPaths;
   dialling: boolean;
   /** When to dial; undefined when not at all. */
   dialMs: number | undefined;
@@ -74,15 +58,9 @@ interface Slot {
   bondedMs: number | undefined;
   /** The peer said goodbye: only an entry above this version is dialled. */
   departedAt: PeerEntryVersion | undefined;
-  /** The incarnation that another one replaced. */
-  replaced: bigint | undefined;
-  duplicateUntilMs: number | undefined;
 }
 
-/**
- * The members of a group and the one connection that is the bond with each: whom to dial and when, which of two
- * simultaneous connections stays, and what replaces a bond whose peer came back.
- */
+/** The members of a group: whom to dial and when, and which connection is the bond with each. */
 export class BondTable {
   readonly #init: BondTableInit;
   readonly #persistent: ReadonlySet<PeerId>;
@@ -97,7 +75,7 @@ export class BondTable {
 
   /** The connection that is the bond with `peer`. */
   live(peer: PeerId): number | undefined {
-    return this.#slots.get(peer)?.live?.connection;
+    return this.#slots.get(peer)?.paths.live;
   }
 
   /** The newest entry of `peer` that is remembered. */
@@ -105,18 +83,9 @@ export class BondTable {
     return this.#slots.get(peer)?.entry;
   }
 
-  /** Whether a proven connection would stay; otherwise what to refuse it with. Changes nothing. */
-  admission(
-    peer: PeerId,
-    dialled: boolean,
-    incarnation: bigint,
-    nowMs: number,
-  ): { code: number; reason: string } | undefined {
-    const slot = this.#slots.get(peer);
-    if (!slot) return undefined;
-    if (slot.duplicateUntilMs !== undefined && nowMs < slot.duplicateUntilMs) return DUPLICATE;
-    if (this.#keepsLive(slot, dialled, incarnation, nowMs)) return ALREADY_BONDED;
-    return undefined;
+  /** What a proven connection would be refused with; undefined when it would become the bond. Changes nothing. */
+  refusal(peer: PeerId, dialled: boolean, incarnation: bigint, nowMs: number): Refusal | undefined {
+    return this.#slots.get(peer)?.paths.refusal({ dialled, incarnation }, nowMs);
   }
 
   handle(input: BondTableInput, nowMs: number): void {
@@ -135,7 +104,7 @@ export class BondTable {
         break;
       case 'forgotten': {
         const slot = this.#slots.get(input.peer);
-        if (slot && !slot.live && slot.bondedMs === undefined) this.#slots.delete(input.peer);
+        if (slot && slot.bondedMs === undefined) this.#slots.delete(input.peer);
         break;
       }
       case 'tick':
@@ -153,8 +122,7 @@ export class BondTable {
   nextDeadlineMs(): number | undefined {
     let least = Number.POSITIVE_INFINITY;
     for (const slot of this.#slots.values()) {
-      if (slot.spare) least = Math.min(least, slot.spare.dropMs);
-      if (slot.dialMs !== undefined) least = Math.min(least, slot.dialMs);
+      least = Math.min(least, slot.dialMs ?? least, slot.paths.nextDeadlineMs() ?? least);
     }
     return least === Number.POSITIVE_INFINITY ? undefined : least;
   }
@@ -174,7 +142,7 @@ export class BondTable {
     if (entry.departed) slot.departedAt = version;
     else if (slot.departedAt && comparePeerEntryVersions(version, slot.departedAt) > 0)
       slot.departedAt = undefined;
-    if (slot.live || slot.dialling) return;
+    if (isBonded(slot) || slot.dialling) return;
     if ((lists || persistent) && !slot.departedAt) {
       const waitMs = localId < peerId ? 0 : HIGHER_WAITS_MS * (1 + this.#init.rng.float());
       slot.dialMs = Math.min(slot.dialMs ?? Number.POSITIVE_INFINITY, nowMs + waitMs);
@@ -185,85 +153,31 @@ export class BondTable {
     const { connection, peer, dialled, incarnation } = input;
     const slot = this.#slotOf(peer, true);
     if (dialled) slot.dialling = false;
-    if (this.#isDuplicate(slot, incarnation, nowMs)) {
-      this.#close(connection, DUPLICATE);
-      return;
-    }
-    const { live } = slot;
-    if (this.#keepsLive(slot, dialled, incarnation, nowMs)) {
-      this.#close(connection, ALREADY_BONDED);
-      return;
-    }
-    if (live) this.#displace(slot, live, incarnation, nowMs);
-    slot.live = { connection, dialled, incarnation, provenMs: nowMs };
+    this.#owners.set(connection, slot);
+    this.#emit(slot, slot.paths.handleProven({ connection, dialled, incarnation }, nowMs));
+    if (slot.paths.live !== connection) return;
     slot.dialMs = undefined;
     slot.bondedMs = nowMs;
     slot.departedAt = undefined;
-    this.#owners.set(connection, slot);
-    this.#effects.push({ type: 'bond', peer, from: live?.connection, to: connection });
   }
 
-  /** Two processes that share a key replace each other in turn: an incarnation that was replaced is back. */
-  #isDuplicate(slot: Slot, incarnation: bigint, nowMs: number): boolean {
-    if (slot.duplicateUntilMs !== undefined) {
-      if (nowMs < slot.duplicateUntilMs) return true;
-      slot.duplicateUntilMs = undefined;
-    }
-    if (slot.replaced !== incarnation) return false;
-    slot.replaced = undefined;
-    slot.duplicateUntilMs = nowMs + DUPLICATE_HOLD_MS;
-    this.#effects.push({ type: 'duplicate-identity', peer: slot.peer });
-    for (const path of [slot.spare, slot.live]) if (path) this.#close(path.connection, DUPLICATE);
-    return true;
-  }
-
-  /**
-   * Whether a bond stays against a newly proven connection: only where two dials crossed, only at the lower peer,
-   * and only the one that it dialled itself. One arbiter, so the two sides cannot choose differently.
-   */
-  #keepsLive({ peer, live }: Slot, dialled: boolean, incarnation: bigint, nowMs: number): boolean {
-    if (!live) return false;
-    return live.dialled && !dialled && this.#init.localId < peer && this.#crossed(live, incarnation, nowMs);
-  }
-
-  /** Nobody dials a peer that it is bonded with: a bond that is older, or of another incarnation, is dead over there. */
-  #crossed(live: Path, incarnation: bigint, nowMs: number): boolean {
-    return live.incarnation === incarnation && nowMs - live.provenMs < this.#init.handshakeTimeoutMs;
-  }
-
-  #displace(slot: Slot, live: Path, incarnation: bigint, nowMs: number): void {
-    if (slot.spare) this.#close(slot.spare.connection, REPLACED);
-    slot.spare = undefined;
-    if (live.incarnation !== incarnation) slot.replaced = live.incarnation;
-    if (this.#crossed(live, incarnation, nowMs) && this.#init.localId > slot.peer)
-      slot.spare = { ...live, dropMs: nowMs + this.#init.handshakeTimeoutMs };
-    else this.#close(live.connection, REPLACED);
-  }
-
-  #handleLost(input: Extract<BondTableInput, { type: 'lost' }>, nowMs: number): void {
-    const slot = this.#owners.get(input.connection);
+  #handleLost(
+    { connection, closeCode, departed }: Extract<BondTableInput, { type: 'lost' }>,
+    nowMs: number,
+  ): void {
+    const slot = this.#owners.get(connection);
     if (!slot) return;
-    this.#owners.delete(input.connection);
-    if (slot.spare?.connection === input.connection) slot.spare = undefined;
-    const { live, spare } = slot;
-    if (live?.connection !== input.connection) return;
-    slot.live = spare;
-    slot.spare = undefined;
+    this.#owners.delete(connection);
+    const wasBond = slot.paths.live === connection;
+    this.#emit(slot, slot.paths.handleLost(connection));
+    if (!wasBond) return;
     slot.bondedMs = nowMs;
-    this.#effects.push({
-      type: 'bond',
-      peer: slot.peer,
-      from: live.connection,
-      to: spare?.connection,
-    });
-    if (input.departed && slot.entry) slot.departedAt = slot.entry.entry.version;
-    if (spare) return;
-    if (input.departed) this.#rest(slot);
-    else {
-      // A bond that held is a fresh start; one that broke at once is one more failure.
-      if (nowMs - live.provenMs >= this.#init.handshakeTimeoutMs) slot.failures = 0;
-      this.#scheduleDial(slot, input.closeCode, nowMs);
-    }
+    if (departed) slot.departedAt = slot.entry?.entry.version;
+    if (isBonded(slot)) return;
+    // A bond that held is a fresh start; one that broke at once is one more failure.
+    if (nowMs - slot.paths.provenMs >= this.#init.handshakeTimeoutMs) slot.failures = 0;
+    if (departed) this.#rest(slot);
+    else this.#scheduleDial(slot, closeCode, nowMs);
   }
 
   #handleDialFailed(
@@ -273,7 +187,7 @@ export class BondTable {
     const slot = this.#slots.get(peer);
     if (!slot) return;
     slot.dialling = false;
-    if (!slot.live) this.#scheduleDial(slot, closeCode, nowMs);
+    if (!isBonded(slot)) this.#scheduleDial(slot, closeCode, nowMs);
   }
 
   #scheduleDial(slot: Slot, closeCode: number | undefined, nowMs: number): void {
@@ -287,10 +201,10 @@ export class BondTable {
   }
 
   #handleTick(slot: Slot, nowMs: number): void {
-    if (slot.spare && nowMs >= slot.spare.dropMs) this.#close(slot.spare.connection, REPLACED);
+    this.#emit(slot, slot.paths.handleTick(nowMs));
     if (slot.dialMs === undefined || nowMs < slot.dialMs) return;
     slot.dialMs = undefined;
-    if (slot.live || slot.dialling) return;
+    if (isBonded(slot) || slot.dialling) return;
     if (!this.#isDialled(slot, nowMs)) {
       this.#rest(slot);
       return;
@@ -321,7 +235,7 @@ export class BondTable {
   #rest(slot: Slot): void {
     slot.dialMs = undefined;
     slot.failures = 0;
-    if (!slot.departedAt && !slot.live && slot.duplicateUntilMs === undefined) this.#slots.delete(slot.peer);
+    if (!slot.departedAt && !slot.paths.isSuspect) this.#slots.delete(slot.peer);
   }
 
   /** The slot of a peer; a peer that was merely heard of gets none when the table is full of peers once bonded. */
@@ -331,7 +245,7 @@ export class BondTable {
     const known = this.#slots.get(peer);
     if (known) return known;
     if (this.#slots.size >= MAX_PEERS) {
-      const idle = [...this.#slots.values()].filter((slot) => !slot.live && !slot.dialling);
+      const idle = [...this.#slots.values()].filter((slot) => !isBonded(slot) && !slot.dialling);
       const least = idle.find((slot) => slot.dialMs === undefined) ?? idle.find((slot) => !slot.bondedMs);
       if (least) this.#slots.delete(least.peer);
       else if (!proven) return undefined;
@@ -340,25 +254,25 @@ export class BondTable {
       peer,
       entry: undefined,
       listed: false,
-      live: undefined,
-      spare: undefined,
+      paths: new PeerPaths({
+        isLower: this.#init.localId < peer,
+        handshakeTimeoutMs: this.#init.handshakeTimeoutMs,
+      }),
       dialling: false,
       dialMs: undefined,
       failures: 0,
       bondedMs: undefined,
       departedAt: undefined,
-      replaced: undefined,
-      duplicateUntilMs: undefined,
     };
     this.#slots.set(peer, slot);
     return slot;
   }
 
-  #close(connection: number, { code, reason }: { code: number; reason: string }): void {
-    this.#effects.push({ type: 'close', connection, code, reason });
+  #emit({ peer }: Slot, effects: readonly PathEffect[]): void {
+    for (const effect of effects) this.#effects.push({ peer, ...effect });
   }
 }
 
-const ALREADY_BONDED = { code: CloseCode.AlreadyBonded, reason: 'a bond between these peers exists' };
-const REPLACED = { code: CloseCode.AlreadyBonded, reason: 'replaced by a newer bond' };
-const DUPLICATE = { code: CloseCode.NotAllowed, reason: 'duplicate identity' };
+function isBonded({ paths }: Slot): boolean {
+  return paths.live !== undefined;
+}

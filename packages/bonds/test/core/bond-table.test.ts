@@ -207,13 +207,13 @@ describe('simultaneous dials', () => {
   it('the lower peer keeps the one that it dialled, whichever was proven first', () => {
     const first = table();
     proven(first, 1, { peer: HIGH, dialled: true }, 0);
-    expect(first.admission(HIGH, false, 1n, 100)).toMatchObject({ code: CloseCode.AlreadyBonded });
+    expect(first.refusal(HIGH, false, 1n, 100)).toMatchObject({ code: CloseCode.AlreadyBonded });
     expect(proven(first, 2, { peer: HIGH, dialled: false }, 100)).toMatchObject([
       { type: 'close', connection: 2, code: CloseCode.AlreadyBonded },
     ]);
     const second = table();
     proven(second, 1, { peer: HIGH, dialled: false }, 0);
-    expect(second.admission(HIGH, true, 1n, 100)).toBeUndefined();
+    expect(second.refusal(HIGH, true, 1n, 100)).toBeUndefined();
     expect(proven(second, 2, { peer: HIGH, dialled: true }, 100)).toMatchObject([
       { type: 'close', connection: 1, code: CloseCode.AlreadyBonded },
       { type: 'bond', from: 1, to: 2 },
@@ -224,7 +224,7 @@ describe('simultaneous dials', () => {
     for (const dialled of [true, false]) {
       const bonds = table();
       proven(bonds, 1, { peer: LOW, dialled }, 0);
-      expect(bonds.admission(LOW, !dialled, 1n, 100)).toBeUndefined();
+      expect(bonds.refusal(LOW, !dialled, 1n, 100)).toBeUndefined();
       expect(proven(bonds, 2, { peer: LOW, dialled: !dialled }, 100)).toEqual([
         { type: 'bond', peer: LOW, from: 1, to: 2 },
       ]);
@@ -263,7 +263,7 @@ describe('a peer that came back', () => {
       for (const dialled of [true, false]) {
         const bonds = table();
         proven(bonds, 1, { peer, dialled: true, incarnation: 1n }, 0);
-        expect(bonds.admission(peer, dialled, 2n, 1)).toBeUndefined();
+        expect(bonds.refusal(peer, dialled, 2n, 1)).toBeUndefined();
         expect(proven(bonds, 2, { peer, dialled, incarnation: 2n }, 1)).toMatchObject([
           { type: 'close', connection: 1 },
           { type: 'bond', from: 1, to: 2 },
@@ -274,8 +274,8 @@ describe('a peer that came back', () => {
   it('with the same incarnation replaces a bond older than handshakeTimeoutMs', () => {
     const bonds = table();
     proven(bonds, 1, { peer: HIGH, dialled: true }, 0);
-    expect(bonds.admission(HIGH, false, 1n, 1999)).toMatchObject({ code: CloseCode.AlreadyBonded });
-    expect(bonds.admission(HIGH, false, 1n, 2000)).toBeUndefined();
+    expect(bonds.refusal(HIGH, false, 1n, 1999)).toMatchObject({ code: CloseCode.AlreadyBonded });
+    expect(bonds.refusal(HIGH, false, 1n, 2000)).toBeUndefined();
     expect(proven(bonds, 2, { peer: HIGH, dialled: false }, 2000)).toMatchObject([
       { type: 'close', connection: 1 },
       { type: 'bond', from: 1, to: 2 },
@@ -298,8 +298,8 @@ describe('two processes with one identity', () => {
     bonds.handle({ type: 'lost', connection: 2, closeCode: CloseCode.NotAllowed, departed: false }, 2000);
     expect(bonds.drain()).toMatchObject([{ type: 'bond', from: 2, to: undefined }]);
     for (const incarnation of [1n, 2n, 3n])
-      expect(bonds.admission(HIGH, false, incarnation, 61_999)).toMatchObject({ code: CloseCode.NotAllowed });
-    expect(bonds.admission(HIGH, false, 1n, 62_000)).toBeUndefined();
+      expect(bonds.refusal(HIGH, false, incarnation, 61_999)).toMatchObject({ code: CloseCode.NotAllowed });
+    expect(bonds.refusal(HIGH, false, 1n, 62_000)).toBeUndefined();
     expect(proven(bonds, 4, { peer: HIGH, dialled: false, incarnation: 1n }, 62_000)).toMatchObject([
       { type: 'bond', to: 4 },
     ]);
