@@ -11,6 +11,7 @@ import {
 } from '@mosaik/wire';
 import type { Clock, Logger, Metrics, Timer } from '@mosaik/wire/runtime';
 import type { Bond, BondDownReason } from './bond.ts';
+import { BulkSender } from './bulk-sender.ts';
 import { BondCore, type BondCoreInit, type BondEffect, type BondInput } from './core/bond.ts';
 import { type BondAdmission, MAX_BULK_QUEUE_BYTES, MAX_CONTROL_QUEUE_BYTES } from './options.ts';
 import { encodeRaftFrame } from './raft-frame.ts';
@@ -65,9 +66,7 @@ export class BondConnection implements Bond {
   readonly #init: BondConnectionInit;
   readonly #core: BondCore;
   readonly #counts = { sentBytes: 0, sentMessages: 0, receivedBytes: 0, receivedMessages: 0 };
-  #bulk: Link | undefined;
-  /** Frames that wait for the bulk link to open. */
-  #bulkBacklog: { frames: Uint8Array[]; bytes: number } | undefined;
+  readonly #bulk: BulkSender;
   #timer: Timer | undefined;
   #timerDueMs = 0;
   #started = false;
@@ -85,6 +84,11 @@ export class BondConnection implements Bond {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
+    this.#bulk = new BulkSender(connection, (error) => {
+      if (this.#ended) return;
+      init.logger.debug({ peer: this.peer, error }, 'opening the bulk link failed');
+      void this.end(CloseCode.UnexpectedClose, 'the bulk link could not be opened');
+    });
     this.#core = new BondCore({ ...init, peer: this.peer }, this.formedAtMs);
   }
 
@@ -94,11 +98,6 @@ export class BondConnection implements Bond {
 
   get ended(): boolean {
     return this.#ended;
-  }
-
-  /** Bytes written and not yet taken by the transport. */
-  get queuedBytes(): number {
-    return this.#init.control.queuedBytes + (this.#bulk?.queuedBytes ?? 0) + (this.#bulkBacklog?.bytes ?? 0);
   }
 
   /** Begins to read, and sends `greeting` before anything else. Once; a second call does nothing. */
@@ -225,36 +224,14 @@ export class BondConnection implements Bond {
   }
 
   #writeBulk(frame: Uint8Array): void {
-    const queuedBytes = this.#bulkBacklog?.bytes ?? this.#bulk?.queuedBytes ?? 0;
+    const { queuedBytes } = this.#bulk;
     // One frame may be larger than the bound: an empty queue always takes it.
     if (queuedBytes > 0 && queuedBytes + frame.length > MAX_BULK_QUEUE_BYTES) {
       this.#endSlow('bulk', queuedBytes);
       return;
     }
     this.#counts.sentBytes += frame.length;
-    if (this.#bulk) {
-      this.#bulk.write(frame);
-      return;
-    }
-    if (!this.#bulkBacklog) {
-      this.#bulkBacklog = { frames: [], bytes: 0 };
-      void this.#openBulk();
-    }
-    this.#bulkBacklog.frames.push(frame);
-    this.#bulkBacklog.bytes += frame.length;
-  }
-
-  async #openBulk(): Promise<void> {
-    try {
-      const bulk = await this.#init.connection.openLink();
-      for (const frame of this.#bulkBacklog?.frames ?? []) bulk.write(frame);
-      this.#bulk = bulk;
-      this.#bulkBacklog = undefined;
-    } catch (error) {
-      if (this.#ended) return;
-      this.#init.logger.debug({ peer: this.peer, error }, 'opening the bulk link failed');
-      void this.end(CloseCode.UnexpectedClose, 'the bulk link could not be opened');
-    }
+    this.#bulk.write(frame);
   }
 
   #endSlow(lane: string, queuedBytes: number): void {
@@ -332,7 +309,6 @@ export class BondConnection implements Bond {
     if (this.#ended) return;
     this.#ended = true;
     this.#timer?.cancel();
-    this.#bulkBacklog = undefined;
     this.#reportCounts();
     const { logger, owner } = this.#init;
     logger.info(

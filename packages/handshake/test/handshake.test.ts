@@ -9,6 +9,7 @@ import {
   UniqueId,
 } from '@mosaik/wire';
 import { settle, VirtualClock } from '@mosaik/wire/testing';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   acceptHandshake,
@@ -172,6 +173,28 @@ describe('the acceptor refuses', () => {
       proof[bit >> 3] = (proof[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       expect((await verdictOn(start({ proof }))).error.closeCode).toBe(CloseCode.InvalidProof);
     }
+  });
+
+  it('any bytes that are no handshake, and any one byte changed of network, group or proof', async () => {
+    const frames = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.tuple(fc.nat(95), fc.integer({ min: 1, max: 255 })).map(([at, mask]) => {
+        const frame = start();
+        frame[at] = (frame[at] ?? 0) ^ mask;
+        return frame;
+      }),
+    );
+    const codes: readonly number[] = [
+      CloseCode.InvalidHandshake,
+      CloseCode.DifferentNetwork,
+      CloseCode.GroupNotFound,
+      CloseCode.InvalidProof,
+    ];
+    await fc.assert(
+      fc.asyncProperty(frames, async (frame) => {
+        expect(codes).toContain((await verdictOn(frame)).error.closeCode);
+      }),
+    );
   });
 
   it('the wrong key, and the initiator learns the code', async () => {

@@ -94,6 +94,12 @@ describe('a JWT ticket', () => {
     expect(await reasonFor(await issue(), ALICE, failing)).toBe('unavailable');
   });
 
+  it('passes on who is told of revocations', () => {
+    const onRevoked = () => () => {};
+    expect(validator({ onRevoked }).onRevoked).toBe(onRevoked);
+    expect(validator()).not.toHaveProperty('onRevoked');
+  });
+
   it('tolerates the clock difference that it is told to', async () => {
     const ticket = await issue({ expires: new Date(clock.wallMs() - 1000) });
     expect(await reasonFor(ticket, ALICE, validator({ clockToleranceMs: 5000 }))).toBe('valid');

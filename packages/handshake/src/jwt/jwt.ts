@@ -31,6 +31,7 @@ export function jwt(init: JwtInit): TicketValidator {
   return {
     ticketClass: init.ticketClass ?? UniqueId.from<UniqueId>(JWT_TICKET_CLASS),
     signature: signatureOf(init),
+    ...(init.onRevoked ? { onRevoked: init.onRevoked } : {}),
     async validate(ticket, peer, { signal }): Promise<Expiration> {
       signal.throwIfAborted();
       const now = clock.wallMs();

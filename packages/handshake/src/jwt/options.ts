@@ -23,6 +23,11 @@ export interface JwtInit {
    * with `unavailable`.
    */
   revoked?: ((ticket: { peer: PeerId; claims: JWTPayload }) => boolean | Promise<boolean>) | undefined;
+  /**
+   * Tells when `revoked` may answer differently, so that bonds end at once: as `TicketValidator.onRevoked`. Without it
+   * the hook is asked again when the peer's entry changes or its ticket expires.
+   */
+  onRevoked?: ((listener: () => void) => () => void) | undefined;
   /** Default: this machine's. */
   clock?: Clock | undefined;
 }
