@@ -18,7 +18,9 @@ async function expectRefusal(args: readonly string[], message: string, env: Reco
   expect([code, stdout]).toEqual([2, '']);
 }
 
-describe('mosaik refuses in one line that names flag and value, with exit code 2,', { timeout: 60_000 }, () => {
+describe('mosaik refuses in one line that names flag and value, with exit code 2,', {
+  timeout: 60_000,
+}, () => {
   const up = ['up', '--network', 'n', '--http', '127.0.0.1:0', '--listen', '127.0.0.1:0'];
   const env = { MOSAIK_GROUP_KEY: KEY };
 
