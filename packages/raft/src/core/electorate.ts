@@ -65,9 +65,8 @@ function chooseFounders(s: RaftState): RaftMember[] | undefined {
   return founders;
 }
 
-/** Whether this member and those of its set that are bonded (silent or not) are a majority of the set. */
-export function reachesMajority(s: RaftState): boolean {
-  const { members } = s.log;
+/** Whether this member and those of a set that are bonded (silent or not) are a majority of it. */
+export function reachesMajority(s: RaftState, members: readonly RaftMember[] = s.log.members): boolean {
   return members.length > 0 && countReached(s, members) >= majority(members.length);
 }
 

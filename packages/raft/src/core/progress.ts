@@ -33,10 +33,13 @@ export class Progress {
   }
 
   handleSent(to: number, bytes: number): void {
+    if (this.probing) {
+      this.awaiting = true;
+      return;
+    }
     this.next = to + 1;
     this.#inflight.push({ to, bytes });
     this.inflightBytes += bytes;
-    if (this.probing) this.awaiting = true;
   }
 
   handleAck(match: number): void {
@@ -54,18 +57,13 @@ export class Progress {
     this.next = Math.max(this.match, index) + 1;
     this.probing = true;
     this.awaiting = false;
-    this.#forgetInflight();
+    this.#inflight.length = 0;
+    this.inflightBytes = 0;
   }
 
   #resume(): void {
     this.probing = false;
     this.awaiting = false;
     this.next = this.match + 1;
-    this.#forgetInflight();
-  }
-
-  #forgetInflight(): void {
-    this.#inflight.length = 0;
-    this.inflightBytes = 0;
   }
 }

@@ -1,3 +1,4 @@
+import { MAX_RAFT_SIDES } from '@mosaik/wire';
 import { sameEpoch } from './epoch.ts';
 import type { Peer, StatusBody } from './peer.ts';
 import { addFollower } from './roles/leader.ts';
@@ -23,7 +24,7 @@ function describeSelf(s: RaftState): StatusBody {
   return {
     type: 'Status',
     term: s.term,
-    sides: log.sides(),
+    sides: s.heading ? [s.heading, ...log.sides()].slice(0, MAX_RAFT_SIDES) : log.sides(),
     epoch: s.epoch,
     last: epoch && { epoch, index: log.last },
     committed: s.commit,

@@ -28,7 +28,10 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('%i members, default timings', (size)
     for (let seed = 1; seed <= 12; seed += 1) {
       const cluster = create(seed);
       for (const node of cluster.nodes) cluster.after(cluster.int(300), () => cluster.start(node));
-      expect(cluster.runUntil(() => whole(cluster), 12_000), `seed ${seed}\n${cluster.describe()}`).toBe(true);
+      expect(
+        cluster.runUntil(() => whole(cluster), 12_000),
+        `seed ${seed}\n${cluster.describe()}`,
+      ).toBe(true);
     }
   });
 
@@ -44,7 +47,10 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('%i members, default timings', (size)
           if (a.index < b.index) cluster.after(cluster.int(2500), () => cluster.heal(a, b));
         }
       }
-      expect(cluster.runUntil(() => whole(cluster), 40_000), `seed ${seed}\n${cluster.describe()}`).toBe(true);
+      expect(
+        cluster.runUntil(() => whole(cluster), 40_000),
+        `seed ${seed}\n${cluster.describe()}`,
+      ).toBe(true);
       for (const node of nodes) expect(node.core.state.stopped).toBeUndefined();
     }
   });
@@ -65,7 +71,10 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('%i members, default timings', (size)
       cluster.propose(cluster.leaders[0] as SimNode, [`after ${victim.index}`]);
       cluster.runFor(500);
       cluster.start(victim);
-      expect(cluster.runUntil(() => whole(cluster), 20_000), cluster.describe()).toBe(true);
+      expect(
+        cluster.runUntil(() => whole(cluster), 20_000),
+        cluster.describe(),
+      ).toBe(true);
     }
     cluster.runFor(3000);
     expect(new Set(cluster.nodes.map((node) => node.hash)).size).toBe(1);
@@ -80,7 +89,10 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8, 9])('%i members, default timings', (size)
     const leader = cluster.leaders[0] as SimNode;
     cluster.leave(leader, false);
     const startMs = cluster.nowMs;
-    expect(cluster.runUntil(() => !leader.alive && whole(cluster), 10_000), cluster.describe()).toBe(true);
+    expect(
+      cluster.runUntil(() => !leader.alive && whole(cluster), 10_000),
+      cluster.describe(),
+    ).toBe(true);
     expect(cluster.nowMs - startMs).toBeLessThan(1500);
   });
 });

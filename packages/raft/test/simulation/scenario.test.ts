@@ -23,7 +23,9 @@ describe.each(['dynamic', 'voters'] as const)('a group in %s mode, whatever happ
     run(seed);
   });
 
-  test(`keeps every invariant and agrees after quiet: ${RUNS} seeds from ${FIRST}`, { timeout: 3_600_000 }, () => {
+  test(`keeps every invariant and agrees after quiet: ${RUNS} seeds from ${FIRST}`, {
+    timeout: 3_600_000,
+  }, () => {
     let acked = 0;
     for (let seed = FIRST; seed < FIRST + RUNS; seed += 1) acked += run(seed).acked;
     expect(acked).toBeGreaterThan(RUNS * 10);

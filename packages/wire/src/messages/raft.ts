@@ -155,8 +155,8 @@ export const RaftMessage = struct('RaftMessage', {
       side: option(RaftEpoch),
       lastTerm: safeU64,
       lastIndex: safeU64,
-      /** A forced epoch: everyone whose answer it needs. */
-      founders: option(members),
+      /** A forced epoch: everyone whose answer it needs, and the set that it gives up. */
+      forced: option(struct('Forced', { founders: members, view: members })),
       /** The epoch whose leader asked for this campaign. */
       transfer: option(RaftEpoch),
     },

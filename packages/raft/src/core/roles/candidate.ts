@@ -80,7 +80,10 @@ function ask(s: RaftState, campaign: Campaign): void {
     side: s.log.side,
     lastTerm: s.log.lastTerm,
     lastIndex: s.log.last,
-    founders: electorate.kind === 'founders' ? [...electorate.members] : undefined,
+    forced:
+      electorate.kind === 'founders'
+        ? { founders: [...electorate.members], view: [...s.log.members] }
+        : undefined,
     transfer,
   });
   for (const { peer } of electorate.members) {
@@ -172,9 +175,10 @@ function consider(s: RaftState, from: PeerId, body: VoteRequest, nowMs: number):
 function judge(s: RaftState, body: VoteRequest): Verdict {
   if (isAhead(s, body)) return 'Ahead';
   if (!body.pre && s.vote && !sameEpoch(s.vote, body.epoch)) return 'Denied';
-  if (body.founders) {
-    if (!isMember(body.founders, s.localId, s.incarnation)) return 'Denied';
-    if (reachesMajority(s)) return 'Reachable';
+  if (body.forced) {
+    if (!isMember(body.forced.founders, s.localId, s.incarnation)) return 'Denied';
+    // Of the candidate's set, not of its own: a member that is behind may know an older, smaller need.
+    if (reachesMajority(s, body.forced.view)) return 'Reachable';
   }
   return 'Granted';
 }

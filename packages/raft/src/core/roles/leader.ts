@@ -1,5 +1,5 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
-import { countReached, reachesMajority } from '../electorate.ts';
+import { reachesMajority } from '../electorate.ts';
 import { describeEpoch, isMember } from '../epoch.ts';
 import { entryBytes } from '../log.ts';
 import { maybeChangeView } from '../membership.ts';
@@ -279,5 +279,5 @@ function maybeTransfer(s: RaftState, leadership: Leadership): void {
     s.note('info', 'hands over', { to: peer });
     return;
   }
-  if (countReached(s, s.log.members) <= 1) s.handedOver = true;
+  s.handedOver = !s.log.members.some(({ peer }) => s.peers.has(peer));
 }

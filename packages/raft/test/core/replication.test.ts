@@ -1,0 +1,424 @@
+import { describe, expect, test } from 'vitest';
+import { command, ELECTION_MS, epochOf, Harness, HEARTBEAT_MS, id, member, opening } from './harness.ts';
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
+const append = (
+  term: number,
+  from: number,
+  prev: { epoch: ReturnType<typeof epochOf>; index: number } | undefined,
+  texts: string[],
+  extra: object = {},
+) =>
+  ({
+    type: 'Append',
+    epoch: epochOf(term, from),
+    side: undefined,
+    prev,
+    entries: texts.length === 0 ? [] : [{ epoch: epochOf(term, from), entries: texts.map(command) }],
+    commit: 0,
+    round: 0,
+    ...extra,
+  }) as never;
+
+describe('a follower', () => {
+  test('acknowledges only what is durable, once per turn (acknowledging)', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.receive(1, append(1, 1, { epoch: epochOf(1, 1), index: 2 }, ['b', 'c']));
+    h.receive(1, append(1, 1, { epoch: epochOf(1, 1), index: 4 }, ['d']));
+    const turn = h.drain();
+    expect(Harness.sent(turn)).toEqual([[1, expect.objectContaining({ type: 'Appended', match: 2 })]]);
+    expect(Harness.sent(h.persist())).toEqual([[1, expect.objectContaining({ match: 5 })]]);
+  });
+
+  test('refuses an append whose predecessor it lacks, and says what it has (§5.3; S9: nobody stalls)', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.receive(1, append(2, 1, { epoch: epochOf(2, 1), index: 9 }, ['x']));
+    expect(Harness.sent(h.run())).toEqual([
+      [
+        1,
+        expect.objectContaining({
+          match: 0,
+          reject: { prev: 9, last: 2, runs: [{ epoch: epochOf(1, 1), first: 1 }] },
+        }),
+      ],
+    ]);
+  });
+
+  test('removes everything from the first conflicting entry on, not only that one (S1)', () => {
+    const h = new Harness({
+      term: 2,
+      log: [...old, { epoch: epochOf(2, 0), entries: [opening(3), command('lost'), command('lost too')] }],
+    });
+    h.receive(2, append(3, 2, { epoch: epochOf(1, 1), index: 2 }, ['kept']));
+    h.run();
+    expect(h.core.log.last).toBe(3);
+    expect(h.core.log.entryAt(3)).toEqual(command('kept'));
+    expect(h.core.log.epochAt(3)).toEqual(epochOf(3, 2));
+  });
+
+  test('an old append that comes late takes nothing away (async-raft 9540c904)', () => {
+    const h = new Harness({ term: 1, log: old });
+    const prev = { epoch: epochOf(1, 1), index: 2 };
+    h.receive(1, append(1, 1, prev, ['b', 'c']));
+    h.run();
+    h.receive(1, append(1, 1, prev, ['b']));
+    expect(Harness.sent(h.run())).toEqual([[1, expect.objectContaining({ match: 4 })]]);
+    expect(h.core.log.last).toBe(4);
+  });
+
+  test('commits no further than what it knows to be the leader’s', () => {
+    const h = new Harness({
+      term: 2,
+      log: [...old, { epoch: epochOf(2, 0), entries: [opening(3), command('not the leader’s')] }],
+    });
+    h.receive(2, append(3, 2, { epoch: epochOf(1, 1), index: 2 }, [], { commit: 4 }));
+    expect(h.run()).toContainEqual({ type: 'apply', to: 2 });
+    expect(h.state.commit).toBe(2);
+  });
+
+  test('answers a leader of a lower term with the higher one (§5.1)', () => {
+    const h = new Harness({ term: 5, log: old });
+    h.receive(1, append(2, 1, { epoch: epochOf(1, 1), index: 2 }, ['x']));
+    expect(Harness.sent(h.run())).toEqual([
+      [1, expect.objectContaining({ type: 'Appended', term: 5, match: 0 })],
+    ]);
+    expect(h.core.log.last).toBe(2);
+  });
+
+  test('stops, naming both, at a second leader in one term (fail-stop)', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.receive(1, append(2, 1, { epoch: epochOf(1, 1), index: 2 }, []));
+    h.run();
+    h.receive(2, append(2, 2, { epoch: epochOf(1, 1), index: 2 }, []));
+    h.run();
+    expect(h.state.stopped).toBe('failed');
+    expect(h.state.problem).toMatch(/two leaders in one term: 2\/0202.* and 2\/0303/);
+  });
+
+  test('stops rather than undo what is committed', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.receive(1, append(1, 1, { epoch: epochOf(1, 1), index: 2 }, [], { commit: 2 }));
+    h.run();
+    h.receive(2, append(2, 2, { epoch: epochOf(1, 1), index: 1 }, ['other']));
+    h.run();
+    expect(h.state.stopped).toBe('failed');
+    expect(h.state.problem).toMatch(/contradicts the committed entry 2/);
+  });
+});
+
+describe('a leader', () => {
+  test('commits when a majority holds an entry durably, itself only up to its own fsync (§5.3)', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.ack(1, 3);
+    expect(h.state.commit).toBe(3);
+    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.drain();
+    h.receive(1, {
+      type: 'Appended',
+      epoch: h.state.epoch as never,
+      term: h.state.term,
+      match: 4,
+      round: 0,
+      reject: undefined,
+    });
+    h.drain();
+    expect(h.state.commit).toBe(3);
+    h.persist();
+    expect(h.state.commit).toBe(4);
+  });
+
+  test('does not commit entries of older terms by counting (Figure 8, §5.4.2)', () => {
+    const h = new Harness({
+      term: 2,
+      log: [...old, { epoch: epochOf(2, 0), entries: [command('old term')] }],
+    });
+    h.lead();
+    h.ack(1, 3);
+    expect(h.state.commit).toBe(0);
+    h.ack(1, 4);
+    expect(h.state.commit).toBe(4);
+  });
+
+  test.each([2, 3, 4, 5, 6, 7, 8, 9])('with %i voters needs a majority of them all (S2)', (size) => {
+    const h = new Harness({ size, term: 1, log: [{ epoch: epochOf(1, 1), entries: [opening(size)] }] });
+    h.state.electionDeadlineMs = 1;
+    h.lead();
+    const majority = Math.floor(size / 2) + 1;
+    for (let voter = 1; voter < size; voter += 1) {
+      h.ack(voter, 2);
+      expect(h.state.commit, `${voter + 1} copies`).toBe(voter + 1 >= majority ? 2 : 0);
+    }
+  });
+
+  test('an incarnation outside the set acknowledges for nobody (W32)', () => {
+    const h = new Harness({ term: 1, log: old });
+    const epoch = h.lead();
+    for (const from of [1, 2]) {
+      h.receive(
+        from,
+        { type: 'Appended', epoch, term: h.state.term, match: 3, round: 0, reject: undefined },
+        99n,
+      );
+    }
+    h.run();
+    expect(h.state.commit).toBe(0);
+  });
+
+  test('many proposals of a turn make one append, one message for all followers', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.ack(1, 3);
+    h.ack(2, 3);
+    for (let i = 0; i < 5; i += 1) h.input({ type: 'propose', first: i, proposals: [[encode(`${i}`)]] });
+    const turn = h.drain();
+    const sends = turn.filter((effect) => effect.type === 'send' && effect.message.body.type === 'Append');
+    expect(sends).toHaveLength(2);
+    expect(new Set(sends.map((effect) => effect.type === 'send' && effect.message)).size).toBe(1);
+    expect(Harness.sent(sends)[0]?.[1]).toMatchObject({
+      prev: { index: 3 },
+      entries: [{ entries: { length: 5 } }],
+    });
+  });
+
+  test('an append has at most its bytes, and never tears a run apart', () => {
+    const h = new Harness({ term: 1, log: old, limits: { maxAppendBytes: 300 } });
+    h.lead();
+    h.ack(1, 3);
+    const big = (length: number) => new Uint8Array(length);
+    h.input({
+      type: 'propose',
+      first: 1,
+      proposals: [[big(100)], [big(90), big(90), big(90)], [big(1000)], [big(9)]],
+    });
+    const sizes = Harness.sent(h.drain())
+      .filter(([to]) => to === 1)
+      .map(([, body]) => (body.type === 'Append' ? body.entries.flatMap((run) => run.entries).length : 0));
+    expect(sizes).toEqual([1, 3, 1, 1]);
+  });
+
+  test('has a bounded window per follower, in appends and in bytes', () => {
+    const h = new Harness({ term: 1, log: old, limits: { maxAppendBytes: 100, maxInflightAppends: 3 } });
+    h.lead();
+    h.ack(1, 3);
+    const proposals = Array.from({ length: 10 }, () => [new Uint8Array(100)]);
+    h.input({ type: 'propose', first: 1, proposals });
+    expect(Harness.sent(h.run()).filter(([to]) => to === 1)).toHaveLength(3);
+    expect(Harness.sent(h.ack(1, 4)).filter(([to, body]) => to === 1 && body.type === 'Append')).toHaveLength(
+      1,
+    );
+  });
+
+  test('finds where a follower’s log parts in one step, from its run table', () => {
+    const h = new Harness({ term: 1, log: old });
+    const epoch = h.lead();
+    h.receive(1, {
+      type: 'Appended',
+      epoch,
+      term: h.state.term,
+      match: 0,
+      round: 0,
+      reject: {
+        prev: 2,
+        last: 40,
+        runs: [
+          { epoch: epochOf(1, 1), first: 1 },
+          { epoch: epochOf(1, 2), first: 2 },
+        ],
+      },
+    });
+    const resent = Harness.sent(h.run()).find(([to]) => to === 1);
+    expect(resent?.[1]).toMatchObject({ type: 'Append', prev: { index: 1 } });
+  });
+
+  test('stands down when no majority answered for an election timeout (check-quorum, voters)', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    for (let waited = 0; waited <= ELECTION_MS + HEARTBEAT_MS; waited += HEARTBEAT_MS)
+      h.advance(HEARTBEAT_MS);
+    expect(h.state.role).not.toBe('leader');
+  });
+
+  test('refuses more than it may hold uncommitted: overloaded, from the first that does not fit', () => {
+    const h = new Harness({ term: 1, log: old, limits: { maxUncommittedEntries: 3 } });
+    h.lead();
+    h.ack(1, 3);
+    h.input({ type: 'propose', first: 10, proposals: [1, 2, 3, 4, 5].map(() => [encode('x')]) });
+    const turn = h.run();
+    expect(turn).toContainEqual(expect.objectContaining({ type: 'accepted', first: 10, count: 3, index: 4 }));
+    expect(turn).toContainEqual({ type: 'refused', first: 13, count: 2, reason: 'Overloaded' });
+  });
+});
+
+describe('linearizable reads', () => {
+  test('wait for an entry of the leader’s own epoch (S8)', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.input({ type: 'read', first: 1, count: 1 });
+    expect(h.run().filter(({ type }) => type === 'read-ready')).toEqual([]);
+    h.ack(1, 3);
+    expect(h.ack(1, 3, 1)).toContainEqual({ type: 'read-ready', first: 1, count: 1 });
+  });
+
+  test('share a round, but never join one that was sent', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.ack(1, 3);
+    h.input({ type: 'read', first: 1, count: 2 });
+    h.input({ type: 'read', first: 3, count: 1 });
+    expect(Harness.sent(h.run()).map(([, body]) => 'round' in body && body.round)).toContain(1);
+    h.input({ type: 'read', first: 4, count: 1 });
+    h.run();
+    const first = h.ack(1, 3, 1).filter(({ type }) => type === 'read-ready');
+    expect(first).toEqual([
+      { type: 'read-ready', first: 1, count: 2 },
+      { type: 'read-ready', first: 3, count: 1 },
+    ]);
+    expect(h.ack(2, 3, 2)).toContainEqual({ type: 'read-ready', first: 4, count: 1 });
+  });
+
+  test('of a deposed leader are refused (etcd #741)', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.ack(1, 3);
+    h.input({ type: 'read', first: 1, count: 1 });
+    h.run();
+    h.receive(2, append(9, 2, { epoch: epochOf(1, 1), index: 2 }, []));
+    expect(h.run()).toContainEqual({ type: 'read-refused', first: 1, count: 1, reason: 'Offline' });
+  });
+});
+
+describe('forwarding', () => {
+  const following = () => {
+    const h = new Harness({ term: 1, log: old });
+    h.receive(1, append(1, 1, { epoch: epochOf(1, 1), index: 2 }, []));
+    h.run();
+    return h;
+  };
+
+  test('a follower forwards, and knows the place from the answer', () => {
+    const h = following();
+    h.input({ type: 'propose', first: 5, proposals: [[encode('x')], [encode('y')]] });
+    expect(Harness.sent(h.run())).toEqual([
+      [1, { type: 'Forward', first: 5, proposals: [[encode('x')], [encode('y')]] }],
+    ]);
+    h.receive(1, { type: 'Forwarded', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
+    expect(h.run()).toContainEqual({ type: 'accepted', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
+  });
+
+  test('an answer that nobody asked for is ignored', () => {
+    const h = following();
+    h.receive(2, { type: 'Forwarded', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
+    h.receive(1, { type: 'Forwarded', first: 6, count: 1, epoch: epochOf(1, 1), index: 3 });
+    expect(h.run()).toEqual([]);
+  });
+
+  test('without an answer the outcome is unknown: after the time limit, or when the bond is lost (W12)', () => {
+    const h = following();
+    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.run();
+    h.input({ type: 'bond-down', peer: id(1), departed: false });
+    expect(h.run()).toContainEqual({ type: 'uncertain', first: 1, count: 1 });
+  });
+
+  test('without a leader nothing is sent: offline', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    expect(h.run()).toEqual([{ type: 'refused', first: 1, count: 1, reason: 'Offline' }]);
+  });
+
+  test('whoever does not lead refuses what is forwarded to it', () => {
+    const h = following();
+    h.receive(2, { type: 'Forward', first: 8, proposals: [[encode('x')]] });
+    expect(Harness.sent(h.run())).toEqual([
+      [2, { type: 'Refused', first: 8, count: 1, reason: { type: 'Offline' } }],
+    ]);
+  });
+});
+
+describe('the view of a dynamic leader (D3)', () => {
+  const view = (...indexes: number[]) => ({
+    type: 'Opening' as const,
+    forced: true,
+    members: indexes.map(member),
+  });
+  const founded = (...indexes: number[]) => {
+    const size = Math.max(...indexes) + 1;
+    const h = new Harness({
+      mode: 'dynamic',
+      size,
+      term: 1,
+      log: [{ epoch: epochOf(1, 0), entries: [view(...indexes)] }],
+    });
+    h.lead();
+    return h;
+  };
+
+  test('loses a member that departs at once, one entry per member', () => {
+    const h = founded(0, 1, 2, 3);
+    for (const from of [1, 2, 3]) h.ack(from, 2);
+    h.input({ type: 'bond-down', peer: id(3), departed: true });
+    h.input({ type: 'bond-down', peer: id(2), departed: true });
+    h.advance(1);
+    expect(h.core.log.members).toEqual([0, 1, 3].map(member));
+    h.ack(1, 3);
+    h.advance(HEARTBEAT_MS);
+    expect(h.core.log.members).toEqual([0, 1].map(member));
+  });
+
+  test('keeps a member whose bond is lost for an election timeout, and one that is only slow for ever', () => {
+    const h = founded(0, 1, 2, 3);
+    for (const from of [1, 2]) h.ack(from, 2);
+    h.input({ type: 'bond-down', peer: id(2), departed: false });
+    for (let waited = 0; waited < ELECTION_MS - HEARTBEAT_MS; waited += HEARTBEAT_MS) {
+      h.advance(HEARTBEAT_MS);
+      h.ack(1, h.core.log.last);
+      h.ack(3, 0);
+    }
+    expect(h.core.log.members).toHaveLength(4);
+    for (let waited = 0; waited < 3 * ELECTION_MS; waited += HEARTBEAT_MS) {
+      h.advance(HEARTBEAT_MS);
+      h.ack(1, h.core.log.last);
+      h.ack(3, 0);
+    }
+    expect(h.core.log.members).toEqual([0, 1, 3].map(member));
+  });
+
+  test('does not change before an entry of its own epoch is committed', () => {
+    const h = founded(0, 1, 2);
+    h.input({ type: 'bond-down', peer: id(2), departed: true });
+    h.advance(1);
+    expect(h.core.log.members).toHaveLength(3);
+    h.ack(1, 2);
+    expect(h.core.log.members).toEqual([0, 1].map(member));
+  });
+
+  test('a leader without a majority is suspended: it stays, acknowledges nothing and reads nothing', () => {
+    const h = founded(0, 1, 2);
+    h.ack(1, 2);
+    for (let waited = 0; waited <= ELECTION_MS + HEARTBEAT_MS; waited += HEARTBEAT_MS)
+      h.advance(HEARTBEAT_MS);
+    expect(h.state.role).toBe('leader');
+    expect(h.state.leadership?.suspendedSinceMs).toBeDefined();
+    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.input({ type: 'read', first: 1, count: 1 });
+    const turn = h.run();
+    expect(turn).toContainEqual({ type: 'refused', first: 1, count: 1, reason: 'NoQuorum' });
+    expect(turn).toContainEqual({ type: 'read-refused', first: 1, count: 1, reason: 'NoQuorum' });
+    h.advance(HEARTBEAT_MS);
+    h.ack(1, 2);
+    h.advance(HEARTBEAT_MS);
+    expect(h.state.leadership?.suspendedSinceMs).toBeUndefined();
+  });
+
+  test('two members: each write needs both (S4, W8)', () => {
+    const h = founded(0, 1);
+    expect(h.state.commit).toBe(0);
+    h.ack(1, 2);
+    expect(h.state.commit).toBe(2);
+    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.run();
+    expect(h.state.commit).toBe(2);
+  });
+});
