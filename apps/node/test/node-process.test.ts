@@ -115,14 +115,13 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     expect(code).toBe(0);
   });
 
-  it('leaves in order on SIGTERM: the leader exits with 0, the others lose no time and elect', async () => {
+  it('leaves in order on SIGTERM: the leader exits with 0 and the others elect', async () => {
     const nodes = await startGroup();
     const leaderId = await agreedLeader(nodes, 2);
     const leader = nodes.find(({ peerId }) => peerId === leaderId) as RunningNode;
     const others = nodes.filter((node) => node !== leader);
     leader.child.kill('SIGTERM');
     expect(await leader.outcome).toMatchObject({ code: 0, signal: null });
-    // The goodbye was heard: nobody waits for missed heartbeats.
     const next = await agreedLeader(others, 1);
     expect(next).not.toBe(leaderId);
     await expect((others[0] as RunningNode).api.put('after', Buffer.from('x'))).resolves.toBeGreaterThan(0);
@@ -170,6 +169,15 @@ describe('mosaik demo', { timeout: 120_000 }, () => {
       .split('\n')
       .map((line) => / (\d+) ms {2}/.exec(line)?.[1]);
     expect(times.every((time) => time !== undefined)).toBe(true);
+  });
+
+  it('says what failed, with the last words of every node, and exits with 1', async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'group.key'), 'no key');
+    const { code, stderr } = await runMosaik(['demo', '--once', '--data-dir', directory]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('--- node 1, ');
+    expect(stderr).toMatch(/\nmosaik: processes started: node 1 ended with code 2: mosaik: --key-file .*\n$/);
   });
 
   it('ends its nodes, and removes what was temporary, on Ctrl-C', async () => {

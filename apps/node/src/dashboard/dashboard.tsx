@@ -43,7 +43,7 @@ function Status({ status }: { status: NodeStatus }) {
         <Fact name="Term" value={status.term} />
         <Fact name="Committed" value={status.committed} />
         <Fact name="Applied" value={status.applied} />
-        <Fact name="Quorum" value={`${status.quorum.have}, needs ${status.quorum.need}`} />
+        <Fact name="Reached / needed" value={`${status.quorum.have} / ${status.quorum.need}`} />
       </section>
       <div class="columns">
         <Mesh status={status} />
