@@ -67,8 +67,8 @@ export class Network {
   /**
    * Binds an address and starts to look for peers.
    *
-   * @throws TransportError `address-in-use`, `address-invalid`, `bind-failed`; DiscoveryError for a malformed
-   * bootstrap address; TypeError for a missing network id.
+   * @throws TransportError `address-in-use`, `address-invalid`, `bind-failed`; TypeError for a malformed
+   * bootstrap address or a missing network id.
    */
   static async create(init: NetworkInit): Promise<Network> {
     if (!init.networkId)
