@@ -105,7 +105,6 @@ const announce: fc.Arbitrary<AnnounceMessage> = fc.oneof(
   fc.record({ type: fc.constant('Entry' as const), value: signed }),
 );
 
-const u32 = fc.nat({ max: 0xffff_ffff });
 const maybe = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefined });
 const epoch = fc.record({ term: safeU64, leader: idOf<PeerId>(), nonce: u64 });
 const member = fc.record({ peer: idOf<PeerId>(), incarnation: u64 });
@@ -152,7 +151,7 @@ const raftBodies: RaftBodyFields = {
     side: maybe(epoch),
     lastTerm: safeU64,
     lastIndex: safeU64,
-    founders: maybe(members),
+    forced: maybe(fc.record({ founders: members, view: members })),
     transfer: maybe(epoch),
   },
   VoteResponse: { epoch, pre: fc.boolean(), term: safeU64, verdict },
@@ -171,12 +170,15 @@ const raftBodies: RaftBodyFields = {
     round: safeU64,
     reject: maybe(fc.record({ prev: safeU64, last: safeU64, runs })),
   },
-  Forward: { first: u32, proposals: fc.array(fc.array(bytesUpTo(20), { maxLength: 3 }), { maxLength: 3 }) },
-  Forwarded: { first: u32, count: u32, epoch, index: safeU64 },
-  Refused: { first: u32, count: u32, reason: refused },
-  ReadRequest: { read: u32 },
-  ReadGranted: { read: u32, index: safeU64 },
-  ReadRefused: { read: u32, reason: refused },
+  Forward: {
+    first: safeU64,
+    proposals: fc.array(fc.array(bytesUpTo(20), { maxLength: 3 }), { maxLength: 3 }),
+  },
+  Forwarded: { first: safeU64, count: safeU64, epoch, index: safeU64 },
+  Refused: { first: safeU64, count: safeU64, reason: refused },
+  ReadRequest: { read: safeU64 },
+  ReadGranted: { read: safeU64, index: safeU64 },
+  ReadRefused: { read: safeU64, reason: refused },
   TimeoutNow: { epoch },
 };
 const raftBody = Object.entries<Record<string, fc.Arbitrary<unknown>>>(raftBodies).map(([type, fields]) =>
