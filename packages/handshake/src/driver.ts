@@ -37,16 +37,25 @@ class Driver {
   }
 
   begin(): void {
-    const { core, clock, signal } = this.#run;
+    const { signal } = this.#run;
     if (signal?.aborted) {
       this.#handle({ type: 'aborted', cause: signal.reason });
       return;
     }
     signal?.addEventListener('abort', this.#onAbort);
     this.#handle({ type: 'begin' });
+    this.#arm();
+  }
+
+  #arm(): void {
+    const { core, clock } = this.#run;
     const deadlineMs = core.nextDeadlineMs();
     if (deadlineMs === undefined) return;
-    this.#timer = clock.schedule(deadlineMs - clock.nowMs(), () => this.#handle({ type: 'tick' }));
+    this.#timer = clock.schedule(deadlineMs - clock.nowMs(), () => {
+      this.#handle({ type: 'tick' });
+      // The host's timers count whole milliseconds and may fire a fraction early: then the tick changed nothing.
+      this.#arm();
+    });
   }
 
   readonly #onAbort = () => this.#handle({ type: 'aborted', cause: this.#run.signal?.reason });

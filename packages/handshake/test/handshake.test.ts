@@ -8,6 +8,7 @@ import {
   type PeerId,
   UniqueId,
 } from '@mosaik/wire';
+import type { Clock } from '@mosaik/wire/runtime';
 import { settle, VirtualClock } from '@mosaik/wire/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -376,6 +377,21 @@ describe('a handshake ends', () => {
       expect(error).toMatchObject({ code: 'timeout', closeCode: CloseCode.Timeout });
       expect(bob.closed?.code).toBe(CloseCode.Timeout);
     }
+  });
+
+  it('with Timeout even when the timer fires a fraction early', async () => {
+    const clock = new VirtualClock();
+    const early: Clock = {
+      nowMs: () => clock.nowMs(),
+      wallMs: () => clock.wallMs(),
+      schedule: (delayMs, callback) => clock.schedule(Math.max(1, Math.floor(delayMs - 0.5)), callback),
+    };
+    const [alice] = channelPair();
+    const outcome = expect(
+      initiateHandshake(alice, initiatorOptions({ clock: early, timeoutMs: 100 })),
+    ).rejects.toMatchObject({ closeCode: CloseCode.Timeout });
+    for (let i = 0; i < 5; i += 1) await clock.advance(50);
+    await outcome;
   });
 
   it('with Timeout when admission takes too long, and tells the validator', async () => {
