@@ -5,7 +5,7 @@ import { exampleProblems } from '../src/docs.ts';
 import { readWorkspace, repository } from '../src/workspace.ts';
 import { workspaceOf } from './fixture.ts';
 
-describe('the READMEs of this repository', () => {
+describe('the READMEs of this repository', { timeout: 60_000 }, () => {
   const workspace = readWorkspace(repository);
 
   test('have examples that compile', () => {

@@ -28,35 +28,39 @@ test('there are eight or more packages to look at', () => {
   expect(packages.length).toBeGreaterThanOrEqual(8);
 });
 
-describe.each(packages.map((owner) => [owner.name, owner] as const))('%s', (name, owner) => {
-  test('was built', () => {
-    expect(existsSync(join(owner.directory, 'dist', 'index.js')), 'run `pnpm build`').toBe(true);
-  });
+describe.each(packages.map((owner) => [owner.name, owner] as const))(
+  '%s',
+  { timeout: 60_000 },
+  (name, owner) => {
+    test('was built', () => {
+      expect(existsSync(join(owner.directory, 'dist', 'index.js')), 'run `pnpm build`').toBe(true);
+    });
 
-  test('as packed has every file that its exports map names', () => {
-    expect(missingExports(owner.manifest, tarballOf(name))).toEqual([]);
-  });
+    test('as packed has every file that its exports map names', () => {
+      expect(missingExports(owner.manifest, tarballOf(name))).toEqual([]);
+    });
 
-  test('as packed satisfies publint and attw', async () => {
-    expect(await publishedProblems(tarballOf(name))).toEqual([]);
-  });
+    test('as packed satisfies publint and attw', async () => {
+      expect(await publishedProblems(tarballOf(name))).toEqual([]);
+    });
 
-  test('loads in plain Node from what was built', () => {
-    const subpaths = Object.keys(owner.manifest.exports ?? {})
-      .filter((subpath) => subpath !== './package.json' && subpath !== './testing')
-      .map((subpath) => `${name}${subpath.slice(1)}`);
-    const script = `for (const name of ${JSON.stringify(subpaths)}) {
+    test('loads in plain Node from what was built', () => {
+      const subpaths = Object.keys(owner.manifest.exports ?? {})
+        .filter((subpath) => subpath !== './package.json' && subpath !== './testing')
+        .map((subpath) => `${name}${subpath.slice(1)}`);
+      const script = `for (const name of ${JSON.stringify(subpaths)}) {
       if (Object.keys(await import(name)).length === 0) throw new Error(name + ' exports nothing');
     }`;
-    const ran = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
-      cwd: owner.directory,
-      env: { ...process.env, NODE_OPTIONS: '' },
-      encoding: 'utf8',
+      const ran = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+        cwd: owner.directory,
+        env: { ...process.env, NODE_OPTIONS: '' },
+        encoding: 'utf8',
+      });
+      expect(ran.stderr).not.toMatch(/Error/);
+      expect(ran.status).toBe(0);
     });
-    expect(ran.stderr).not.toMatch(/Error/);
-    expect(ran.status).toBe(0);
-  });
-});
+  },
+);
 
 describe('a package that is published wrongly is found', { timeout: 60_000 }, () => {
   const manifest = (rest: object) =>

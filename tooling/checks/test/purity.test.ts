@@ -3,7 +3,7 @@ import { coreFiles, coreTypeProblems, purityProblems } from '../src/purity.ts';
 import { readWorkspace, repository, shown } from '../src/workspace.ts';
 import { workspaceOf } from './fixture.ts';
 
-describe('the protocol cores of this repository', () => {
+describe('the protocol cores of this repository', { timeout: 60_000 }, () => {
   const workspace = readWorkspace(repository);
 
   test('use no ambient time, randomness or I/O and nothing asynchronous', () => {
