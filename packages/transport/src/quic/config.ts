@@ -10,6 +10,7 @@ const CONNECTION_WINDOW_BYTES = 8 * 1024 * 1024;
 const MAX_CONNECTION_WINDOW_BYTES = 32 * 1024 * 1024;
 /** Largest UDP payload over IPv4. It is the sender who chooses. */
 const MAX_RECEIVED_DATAGRAM_BYTES = 65_527;
+const MAX_ACK_DELAY_MS = 10;
 
 export interface ConfigInit {
   keyPem: Uint8Array;
@@ -51,6 +52,8 @@ export function createConfig(native: Native, init: ConfigInit): NativeConfig {
   // Known weaknesses of the library: connection-id bookkeeping and path migration. Neither is used.
   config.setActiveConnectionIdLimit(2);
   config.setDisableActiveMigration(true);
+  // We acknowledge within a turn of the loop: the peer need not wait longer before it sends again what was lost.
+  config.setMaxAckDelay(MAX_ACK_DELAY_MS);
   config.setCcAlgorithmName('cubic');
   config.enableHystart(true);
   config.enablePacing(false);

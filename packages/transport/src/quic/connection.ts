@@ -19,12 +19,15 @@ const WELCOME_STREAM = 3;
 const EAGER_DATAGRAMS = 2;
 /** Datagrams sent in one turn, so that one connection does not starve the others or its own acknowledgements. */
 const MAX_SENT_PER_TURN = 128;
-/** How long a close waits for the peer to have what was written. */
+/** How long a close waits for the peer to have what was written: since it was last heard, and in all. */
 const LINGER_MS = 1000;
+const MAX_LINGER_MS = 5000;
 /** The smallest difference between a pending retransmission and the idle timeout. */
 const IN_FLIGHT_MARGIN_MS = 20;
-/** How often the close is repeated to a peer that goes on sending (RFC 9000 §10.2.1). */
+/** How often the close is repeated, unasked or to a peer that goes on sending (RFC 9000 §10.2.1). */
 const MAX_CLOSE_REPEATS = 16;
+/** A close is not acknowledged: it is said again at so many parts of the time that its connection is remembered. */
+const CLOSE_PARTS = 3;
 
 export interface QuicConnectionInit {
   endpoint: QuicEndpoint;
@@ -36,6 +39,12 @@ export interface QuicConnectionInit {
   /** Destination ids that are routed here. */
   routes: string[];
   expect?: PeerId | undefined;
+}
+
+/** Our own close, under way since then. */
+interface Closing {
+  readonly reason: CloseReason;
+  readonly sinceMs: number;
 }
 
 type Phase = 'handshake' | 'proven' | 'open' | 'closing' | 'closed';
@@ -75,10 +84,11 @@ export class QuicConnection implements Connection {
   #lastPingMs = Number.NEGATIVE_INFINITY;
   #handshakeDeadlineMs: number;
   #idleTimeoutMs: number;
-  #closing: { reason: CloseReason; deadlineMs: number } | undefined;
+  #closing: Closing | undefined;
   #ended: (CloseReason & { transportCode?: number }) | undefined;
   #closePackets: Buffer[] = [];
   #closeRepeats = 0;
+  #closeEveryMs: number | undefined;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
   constructor(init: QuicConnectionInit) {
@@ -157,8 +167,8 @@ export class QuicConnection implements Connection {
   async close(code: number, reason = ''): Promise<void> {
     assertCloseCode(code);
     if (!this.#over()) {
-      const deadlineMs = this.#endpoint.clock.nowMs() + LINGER_MS;
-      this.#closing = { reason: { code, reason: cutReason(reason), remote: false }, deadlineMs };
+      const sinceMs = this.#endpoint.clock.nowMs();
+      this.#closing = { reason: { code, reason: cutReason(reason), remote: false }, sinceMs };
       this.#phase = 'closing';
       this.#streams.fail(closedError(this.#closing.reason), { keepArrived: false });
       this.#endpoint.schedule(this);
@@ -222,6 +232,7 @@ export class QuicConnection implements Connection {
       this.#release();
       return;
     }
+    if (this.#phase === 'closed') this.#repeatClose();
     if (this.#phase === 'handshake' || this.#phase === 'proven') {
       if (nowMs >= this.#handshakeDeadlineMs) {
         this.#finish({ code: CloseCode.Timeout, reason: 'the handshake took too long', remote: false });
@@ -349,12 +360,9 @@ export class QuicConnection implements Connection {
   }
 
   /** Closes once everything written was sent and acknowledged, or the time for that is over. */
-  #maybeSendClose(
-    native: NativeConnection,
-    closing: { reason: CloseReason; deadlineMs: number },
-    nowMs: number,
-  ): void {
-    if ((this.#streams.pending || this.#inFlight(native, nowMs)) && nowMs < closing.deadlineMs) return;
+  #maybeSendClose(native: NativeConnection, closing: Closing, nowMs: number): void {
+    if ((this.#streams.pending || this.#inFlight(native, nowMs)) && nowMs < this.#lingerUntilMs(closing))
+      return;
     const { code, reason } = closing.reason;
     this.#sendClose(native, { app: true, code, reason });
     this.#finish(closing.reason);
@@ -423,10 +431,20 @@ export class QuicConnection implements Connection {
     if (this.#phase === 'handshake' || this.#phase === 'proven')
       deadlineMs = Math.min(deadlineMs, this.#handshakeDeadlineMs);
     else if (this.#phase === 'open') deadlineMs = Math.min(deadlineMs, this.#keepAliveDueMs());
-    else if (this.#phase === 'closing' && this.#closing)
-      deadlineMs = Math.min(deadlineMs, this.#closing.deadlineMs);
+    else if (this.#phase === 'closed') deadlineMs = this.#nextRepeatMs(deadlineMs, nowMs);
+    else if (this.#closing) deadlineMs = Math.min(deadlineMs, this.#lingerUntilMs(this.#closing));
     this.deadlineMs = deadlineMs;
     this.#endpoint.handleDeadline(deadlineMs);
+  }
+
+  #lingerUntilMs({ sinceMs }: Closing): number {
+    return Math.min(Math.max(sinceMs, this.#lastHeardMs) + LINGER_MS, sinceMs + MAX_LINGER_MS);
+  }
+
+  #nextRepeatMs(endMs: number, nowMs: number): number {
+    if (this.#closePackets.length === 0) return endMs;
+    this.#closeEveryMs ??= Math.max(1, (endMs - nowMs) / CLOSE_PARTS);
+    return Math.min(endMs, nowMs + this.#closeEveryMs);
   }
 
   #keepAliveDueMs(): number {
