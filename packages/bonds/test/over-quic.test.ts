@@ -1,9 +1,9 @@
 import { type Endpoint, SecretKey } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
-import { Alpn } from '@mosaik/wire';
+import { Alpn, CloseCode } from '@mosaik/wire';
 import { systemClock, WatchCell } from '@mosaik/wire/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BondAcceptor, BondManager } from '../src/index.ts';
+import { BondAcceptor, type BondDownReason, BondManager } from '../src/index.ts';
 import { type TestDirectories, TestDirectory } from '../src/testing/index.ts';
 import { handshakeAttacks, memberAttacks } from './attacks.ts';
 import { GROUP, KEY, NETWORK } from './mesh.ts';
@@ -31,13 +31,13 @@ interface Member {
   directory: TestDirectory;
   acceptor: BondAcceptor;
   manager: BondManager;
-  downs: number[];
+  downs: BondDownReason[];
   received: WatchCell<readonly Uint8Array[]>;
 }
 
 async function member(incarnation: bigint): Promise<Member> {
   const { endpoint, directory } = await listen();
-  const downs: number[] = [];
+  const downs: BondDownReason[] = [];
   const received = new WatchCell<readonly Uint8Array[]>([]);
   const shared = { endpoint, directory, networkId: NETWORK, handshakeTimeoutMs: 3000 };
   const acceptor = new BondAcceptor(shared);
@@ -51,7 +51,7 @@ async function member(incarnation: bigint): Promise<Member> {
     heartbeatJitterMs: 150,
     maxMissedHeartbeats: 10,
     onBondUp: () => {},
-    onBondDown: (_, reason) => downs.push(reason.code),
+    onBondDown: (_, reason) => downs.push(reason),
     onRaft: (_, message) => received.set([...received.value, Uint8Array.from(message)]),
   });
   return { endpoint, directory, acceptor, manager, downs, received };
@@ -118,6 +118,8 @@ describe('over QUIC', () => {
     await until(a, () => a.manager.bonds.value.topology.length === 3);
     await c.manager.close({ departing: true });
     for (const other of [a, b]) await until(other, () => !other.manager.bonds.value.has(c.endpoint.id));
+    for (const other of [a, b])
+      expect(other.downs.at(-1)).toMatchObject({ code: CloseCode.GracefulShutdown, departed: true });
     await until(a, () => a.manager.bonds.value.topology.length === 1);
     await c.acceptor.close();
   });
