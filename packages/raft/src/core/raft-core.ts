@@ -235,7 +235,7 @@ export class RaftCore {
     s.reads.handleTick(s, nowMs);
     if (s.leadership) handleLeaderTick(s, nowMs);
     else {
-      if (s.leader !== undefined && nowMs - s.lastContactMs >= s.electionTimeoutMs) s.clearLeader();
+      if (s.leader !== undefined && nowMs >= s.lastContactMs + s.electionTimeoutMs) s.clearLeader();
       if (nowMs >= s.electionDeadlineMs) handleElectionTimeout(s, nowMs);
     }
     handleStatusTick(s, nowMs);

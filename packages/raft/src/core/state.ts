@@ -117,7 +117,7 @@ export class RaftState {
   /** A leader that was heard within an election timeout, which no preference lengthens. */
   hasLiveLeader(nowMs: number): boolean {
     if (this.role === 'leader') return this.leadership?.suspendedSinceMs === undefined;
-    return this.leader !== undefined && nowMs - this.lastContactMs < this.electionTimeoutMs;
+    return this.leader !== undefined && nowMs < this.lastContactMs + this.electionTimeoutMs;
   }
 
   /** Where this member takes part: with its leader, else where its log ends (consensus D2). */

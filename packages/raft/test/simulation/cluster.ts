@@ -472,7 +472,8 @@ export class Cluster {
       return;
     }
     this.checker.handleSend(from, to, message);
-    const bytes = RaftMessage.encode(message);
+    // Some go over the wire format; all would cost most of the run.
+    const carried = this.#order % 4 === 0 ? RaftMessage.decode(RaftMessage.encode(message)) : message;
     const { generation } = link;
     const { maxDelayMs = 20 } = this.init;
     const direction = `${from.index}>${to.index}:${lane}`;
@@ -487,7 +488,7 @@ export class Cluster {
         link.queue.push(deliver);
         return;
       }
-      this.input(to, { type: 'message', from: from.id, message: RaftMessage.decode(bytes) });
+      this.input(to, { type: 'message', from: from.id, message: carried });
     };
     this.after(atMs - this.nowMs, deliver);
   }

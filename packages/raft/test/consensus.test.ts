@@ -1,0 +1,92 @@
+import { assertJoinable, consensus, memoryLogStorage } from '@mosaik/raft';
+import { runLogStorageSuite } from '@mosaik/raft/testing';
+import type { PeerId } from '@mosaik/wire';
+import { describe, expect, test } from 'vitest';
+import { meshId, textMachine } from './support/mesh.ts';
+
+describe('consensus()', () => {
+  test('fills in the documented defaults and freezes the result', () => {
+    const config = consensus();
+    expect(config).toEqual({
+      heartbeatIntervalMs: 500,
+      heartbeatJitterMs: 150,
+      maxMissedHeartbeats: 10,
+      electionTimeoutMs: 2000,
+      electionTimeoutJitterMs: 500,
+      bootstrapDelayMs: 3000,
+      forwardTimeoutMs: 2000,
+      queryTimeoutMs: 2000,
+      quorum: { type: 'Dynamic' },
+      maxCommandBytes: 1 << 20,
+      maxSessions: 4096,
+    });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test('sorts voters and drops repetitions, so that equal sets are equal groups', () => {
+    const voters = [meshId(2), meshId(0), meshId(2)];
+    expect(consensus({ quorum: { voters } }).quorum).toEqual({
+      type: 'Voters',
+      voters: [meshId(0), meshId(2)],
+      witnesses: [],
+    });
+  });
+
+  test.each([
+    [{ heartbeatIntervalMs: 10_001 }, /heartbeatIntervalMs .* got 10001/],
+    [{ heartbeatIntervalMs: Number.NaN }, /heartbeatIntervalMs .* got NaN/],
+    [{ electionTimeoutMs: 900 }, /electionTimeoutMs .*1000.* got 900/],
+    [{ heartbeatJitterMs: 500 }, /heartbeatJitterMs .* got 500/],
+    [{ electionTimeoutJitterMs: 0 }, /electionTimeoutJitterMs .* got 0/],
+    [{ maxCommandBytes: 9 << 20 }, /maxCommandBytes/],
+    [{ quorum: { voters: [] } }, /quorum.voters .* got 0/],
+    [{ quorum: { voters: ['x' as PeerId] } }, /quorum.voters .*"x"/],
+    [{ quorum: { voters: [meshId(1)], witnesses: [meshId(1)] } }, /quorum.witnesses/],
+    [{ quorum: 'static' as never }, /quorum .*static/],
+    [{ bootstrapDelayMs: '3' as never }, /bootstrapDelayMs .* string/],
+  ])('refuses %j, naming field and value', (options, message) => {
+    expect(() => consensus(options)).toThrow(message);
+  });
+});
+
+describe('joining', () => {
+  const machine = textMachine();
+  const voters = consensus({ quorum: { voters: [meshId(0)] } });
+
+  test.each([
+    [{ preference: 'witness' as const, config: consensus() }, /witness/],
+    [{ preference: 'leader' as never, config: consensus() }, /preference .*leader/],
+    [{ preference: { reluctant: 0 }, config: consensus() }, /reluctant .* got 0/],
+    [{ preference: 'observer' as const, config: voters }, /observer.*quorum.voters/],
+    [
+      {
+        preference: 'normal' as const,
+        config: consensus({ quorum: { voters: [meshId(0)], witnesses: [meshId(1)] } }),
+      },
+      /quorum.witnesses/,
+    ],
+  ])('is refused where it cannot work: %#', (plan, message) => {
+    expect(() => assertJoinable({ machine, ...plan }, meshId(0))).toThrow(message);
+  });
+
+  test('a dynamic group needs a machine that can go back', () => {
+    const { reset: _, ...forward } = machine;
+    expect(() =>
+      assertJoinable({ machine: forward, preference: 'normal', config: consensus() }, meshId(0)),
+    ).toThrow(/reset/);
+    expect(() =>
+      assertJoinable({ machine: forward, preference: 'normal', config: voters }, meshId(0)),
+    ).not.toThrow();
+  });
+});
+
+describe('memoryLogStorage', () => {
+  runLogStorageSuite({
+    test,
+    equal: (actual, expected) => expect(actual).toEqual(expected),
+    async create() {
+      const storage = memoryLogStorage();
+      return { storage, reopen: async () => storage };
+    },
+  });
+});
