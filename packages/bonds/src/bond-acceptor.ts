@@ -86,10 +86,11 @@ export class BondAcceptor {
   }
 
   async #accept(connection: Connection): Promise<void> {
-    const { logger, metrics, networkId } = this.#init;
+    const { logger } = this.#init;
     const peer = connection.remoteId;
     const refusal = this.#refusal(peer);
     if (refusal) {
+      this.#countFailure(refusal.code);
       await connection.close(refusal.code, refusal.reason).catch(() => {});
       return;
     }
@@ -100,10 +101,7 @@ export class BondAcceptor {
       await this.#handshake(connection, aborter);
     } catch (error) {
       const { closeCode = CloseCode.UnexpectedClose } = error as { closeCode?: number };
-      metrics.count('mosaik.groups.bonds.handshake.failures', {
-        network: networkId,
-        code: String(closeCode),
-      });
+      this.#countFailure(closeCode);
       logger.info({ peer, address: connection.remoteAddress, error }, 'inbound bond refused');
       await connection.close(closeCode, 'handshake failed').catch(() => {});
     } finally {
@@ -130,26 +128,25 @@ export class BondAcceptor {
     const control = await this.#acceptControl(connection, aborter);
     const maxBulkFrameBytes = control.maxFrameBytes;
     control.maxFrameBytes = MAX_CONTROL_FRAME_BYTES;
+    // Held from the moment it is named: a group that is left and joined again meanwhile is another one.
+    let group: AcceptingGroup | undefined;
     const result = await acceptHandshake(handshakeChannel(connection, control), {
       networkId,
-      groups: (groupId) => this.#groups.get(groupId)?.groupKey,
+      groups: (groupId) => {
+        group = this.#groups.get(groupId);
+        return group?.groupKey;
+      },
       sessionSecret: (groupId) => sessionSecretOf(connection, groupId),
       localId: endpoint.id,
       remoteId: connection.remoteId,
-      bonds: (groupId) => this.#groups.get(groupId)?.bondEntries() ?? [],
-      incarnation: (groupId) => this.#groups.get(groupId)?.incarnation ?? 0n,
-      admit: async ({ remoteId, groupId, incarnation }) => {
-        const admission = this.#groups.get(groupId)?.admit(remoteId, incarnation, false);
-        return admission ?? { closeCode: CloseCode.GroupNotFound, reason: 'no such group here' };
-      },
+      bonds: () => group?.bondEntries() ?? [],
+      incarnation: () => group?.incarnation ?? 0n,
+      admit: async ({ remoteId, incarnation }) => group?.admit(remoteId, incarnation, false) ?? NO_GROUP,
       timeoutMs: Math.max(1, deadlineMs - clock.nowMs()),
       signal: aborter.signal,
       clock,
     });
-    const group = this.#groups.get(result.groupId);
-    const dialled = false;
-    if (group) group.handleProven({ connection, control, maxBulkFrameBytes, dialled, result });
-    else await connection.close(CloseCode.GracefulShutdown, 'the group was left');
+    group?.handleProven({ connection, control, maxBulkFrameBytes, dialled: false, result });
   }
 
   /** The initiator's first link, in time: a peer that connects and then says nothing is let go. */
@@ -164,9 +161,16 @@ export class BondAcceptor {
     }
   }
 
+  #countFailure(closeCode: number): void {
+    const labels = { network: this.#init.networkId, code: String(closeCode) };
+    this.#init.metrics.count('mosaik.groups.bonds.handshake.failures', labels);
+  }
+
   #count(peer: PeerId, by: number): void {
     const count = (this.#pending.get(peer) ?? 0) + by;
     if (count > 0) this.#pending.set(peer, count);
     else this.#pending.delete(peer);
   }
 }
+
+const NO_GROUP = { closeCode: CloseCode.GroupNotFound, reason: 'no such group here' };
