@@ -3,7 +3,7 @@ import { TransportError } from '../errors.ts';
 import type { Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
 import { formatAddress, parseAddress } from '../shared/address.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
-import { type EndpointLimits, parseLimits } from '../shared/options.ts';
+import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
 import { MemoryConnection } from './connection.ts';
 import type { MemoryNetwork } from './network.ts';
 
@@ -44,6 +44,7 @@ export class MemoryEndpoint implements Endpoint {
   async connect(address: string, alpn: string, options: ConnectOptions = {}): Promise<Connection> {
     const { expect, signal } = options;
     parseAddress(address);
+    assertAlpns([alpn]);
     if (this.#closed) throw new TransportError('closed', 'the endpoint is closed');
     signal?.throwIfAborted();
 

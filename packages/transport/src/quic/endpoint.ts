@@ -14,7 +14,7 @@ import { TransportError } from '../errors.ts';
 import type { CloseReason, Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
 import { type HostPort, isLoopback, parseAddress, unmapped } from '../shared/address.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
-import { type EndpointLimits, parseLimits } from '../shared/options.ts';
+import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
 import { Admission } from './admission.ts';
 import { createCertificate } from './certificate.ts';
 import { createConfig } from './config.ts';
@@ -124,6 +124,7 @@ export class QuicEndpoint implements Endpoint {
   async connect(address: string, alpn: string, options: ConnectOptions = {}): Promise<Connection> {
     const { expect, signal } = options;
     const target = parseAddress(address);
+    assertAlpns([alpn]);
     signal?.throwIfAborted();
     const remote = await resolveAddress(target, this.#socket?.family ?? 4);
     signal?.throwIfAborted();
@@ -207,10 +208,10 @@ export class QuicEndpoint implements Endpoint {
     this.#timer = this.clock.schedule(delayMs, () => setImmediate(this.#runTimers));
   }
 
-  /** The handshake is done and the peer is who its certificate says: only our own id is used from here on. */
+  /** The handshake is done and the peer is who its certificate says. */
   handleProven(connection: QuicConnection): void {
+    // The client's first id stays routed: a late copy of its first datagram would else begin another handshake.
     this.#leaveHalfOpen(connection);
-    for (const route of connection.routes.splice(1)) this.#routes.delete(route);
   }
 
   /** An inbound connection may be used. */
@@ -226,7 +227,7 @@ export class QuicEndpoint implements Endpoint {
     this.#dials.get(connection)?.resolve(connection);
   }
 
-  /** We do not want this peer. */
+  /** We do not want this peer. An acceptor's application never hears of it. */
   handleRefused(connection: QuicConnection, error: TransportError): void {
     this.#leaveHalfOpen(connection);
     this.#logger.debug(
@@ -234,7 +235,6 @@ export class QuicEndpoint implements Endpoint {
       'connection refused',
     );
     this.#dials.get(connection)?.reject(error);
-    // An acceptor's application hears of peers only when they are proven to be someone.
   }
 
   handleEnded(connection: QuicConnection, end: CloseReason & { transportCode?: number }): void {

@@ -14,9 +14,7 @@ export interface EndpointLimits {
 
 /** The numbers of `init` with their defaults. @throws RangeError that names the field, TypeError for no ALPN. */
 export function parseLimits(init: ListenInit): EndpointLimits {
-  if (init.alpns.length === 0 || init.alpns.some((alpn) => alpn.length === 0 || alpn.length > 255)) {
-    throw new TypeError('alpns: expected at least one protocol of 1 to 255 bytes');
-  }
+  assertAlpns(init.alpns);
   return Object.freeze({
     maxFrameBytes: integer('maxFrameBytes', init.maxFrameBytes ?? 16 * 1024 * 1024, 1, MAX_FRAME_BYTES_LIMIT),
     idleTimeoutMs: integer('idleTimeoutMs', init.idleTimeoutMs ?? 30_000, 1, 86_400_000),
@@ -30,6 +28,13 @@ export function parseLimits(init: ListenInit): EndpointLimits {
       16_383,
     ),
   });
+}
+
+/** @throws TypeError unless there is at least one, each of 1 to 255 bytes (RFC 7301 §3.1). */
+export function assertAlpns(alpns: readonly string[]): void {
+  if (alpns.length === 0 || alpns.some((alpn) => alpn.length === 0 || Buffer.byteLength(alpn) > 255)) {
+    throw new TypeError('alpns: expected at least one protocol of 1 to 255 bytes');
+  }
 }
 
 function integer(name: string, value: number, least: number, most: number): number {
