@@ -23,7 +23,7 @@ export interface MosaikProcess {
 /** The real command as its users have it, ended with the test. */
 export function startMosaik(
   args: readonly string[],
-  options: { env?: Record<string, string>; stdin?: string } = {},
+  options: { env?: Record<string, string>; stdin?: string; detached?: boolean } = {},
 ): MosaikProcess {
   if (!existsSync(EXECUTABLE)) {
     throw new Error(`${EXECUTABLE} is missing: build first (pnpm build); pnpm test does that by itself`);
@@ -32,6 +32,7 @@ export function startMosaik(
   const child = spawn(process.execPath, [EXECUTABLE, ...args], {
     env: { ...Object.fromEntries(inherited), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: options.detached ?? false,
   });
   onTestFinished(() => {
     child.kill('SIGKILL');

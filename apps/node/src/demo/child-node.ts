@@ -86,6 +86,8 @@ export class ChildNode {
     const child = spawn(process.execPath, [executable, ...args], {
       // Its stdin ends when this process does, in whatever way: it then stops too.
       stdio: ['pipe', 'pipe', 'pipe'],
+      // A process group of its own: Ctrl-C in a terminal reaches this process alone, which then stops the nodes.
+      detached: process.platform !== 'win32',
       env: withoutSettings(process.env),
     });
     this.#process = child;
