@@ -114,12 +114,20 @@ it('refuses to dial a peer whose certificate holds no Ed25519 key', async () => 
 it('does not resolve a dial before the peer has accepted our certificate', async () => {
   const { endpoint } = await listen();
   const peer = await raw(identity());
-  // Proven, but silent: it never sends the welcome.
-  const dial = endpoint.connect(peer.address, ALPN, { signal: AbortSignal.timeout(300) });
-  const outcome = dial.then(
-    () => 'resolved',
-    () => 'rejected',
+  const controller = new AbortController();
+  let outcome = 'pending';
+  const dial = endpoint.connect(peer.address, ALPN, { signal: controller.signal }).then(
+    () => (outcome = 'resolved'),
+    () => (outcome = 'rejected'),
   );
-  await peer.until((connection) => connection.isEstablished());
-  expect(await outcome).toBe('rejected');
+  // Proven on both sides, and the peer talks; it only never says that it accepts us.
+  const connection = await peer.until((each) => each.isEstablished());
+  connection.streamSend(1, Uint8Array.of(0, 0, 0, 1, 7), false);
+  peer.pump();
+  const heard = connection.stats().recv;
+  await peer.until((each) => each.stats().recv > heard);
+  expect(outcome).toBe('pending');
+  controller.abort();
+  await dial;
+  expect(outcome).toBe('rejected');
 });

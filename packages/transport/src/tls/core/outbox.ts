@@ -1,7 +1,8 @@
 import { FRAME_HEADER_BYTES, writeFrameHeader } from '../../framing.ts';
 
-/** Frames taken so far are dropped from the list in lots of so many. */
+/** Slots of frames that were taken are reused once there are so many, and half of the list. */
 const COMPACT_FROM = 256;
+const TAKEN = new Uint8Array(0);
 
 /** Frames on their way out. Borrowed until they are taken; taking copies them once, to where they leave from. */
 export class Outbox {
@@ -32,24 +33,26 @@ export class Outbox {
   /** Writes what fits between `from` and `to`, a frame's header whole or not at all. Gives where it ended. */
   take(target: Uint8Array, from: number, to: number): number {
     let at = from;
-    while (this.#queuedBytes > 0) {
+    while (this.#head < this.#frames.length) {
       const frame = this.#frames[this.#head] as Uint8Array;
       if (this.#taken === 0) {
         if (to - at < FRAME_HEADER_BYTES) break;
         writeFrameHeader(target, at, frame.length);
         at += FRAME_HEADER_BYTES;
         this.#taken = FRAME_HEADER_BYTES;
+        this.#queuedBytes -= FRAME_HEADER_BYTES;
       }
       const start = this.#taken - FRAME_HEADER_BYTES;
       const length = Math.min(frame.length - start, to - at);
       target.set(length === frame.length ? frame : frame.subarray(start, start + length), at);
       at += length;
+      this.#queuedBytes -= length;
       if (start + length < frame.length) {
         this.#taken += length;
         break;
       }
-      this.#queuedBytes -= FRAME_HEADER_BYTES + frame.length;
       this.#taken = 0;
+      this.#frames[this.#head] = TAKEN;
       this.#head += 1;
     }
     this.#compact();
@@ -65,7 +68,7 @@ export class Outbox {
 
   #compact(): void {
     if (this.#head === this.#frames.length) this.#frames.length = 0;
-    else if (this.#head < COMPACT_FROM) return;
+    else if (this.#head < COMPACT_FROM || this.#head * 2 < this.#frames.length) return;
     else this.#frames.splice(0, this.#head);
     this.#head = 0;
   }
