@@ -144,7 +144,6 @@ export class ReadTable {
 
   /** The leader is gone, or this member stopped being it. */
   refuseAll(state: RaftState, reason: RefusalReason): void {
-    if (this.#count === 0) return;
     const batches = [
       ...this.#queued,
       ...this.#rounds.flatMap(({ batches }) => batches),

@@ -278,6 +278,25 @@ describe('linearizable reads', () => {
     expect(h.ack(2, 3, 2)).toContainEqual({ type: 'read-ready', first: 4, count: 1 });
   });
 
+  test('of one leadership never hold up those of the next, though whoever asked is gone', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.ack(1, 3);
+    for (let round = 1; round <= 3; round += 1) {
+      h.receive(2, { type: 'ReadRequest', read: round });
+      h.run();
+    }
+    h.input({ type: 'bond-down', peer: id(2), departed: false });
+    h.run();
+    h.receive(1, append(9, 1, { epoch: epochOf(1, 1), index: 2 }, []));
+    h.run();
+    h.lead();
+    h.ack(1, h.state.log.last);
+    h.input({ type: 'read', first: 1, count: 1 });
+    h.run();
+    expect(h.ack(1, h.state.log.last, 1)).toContainEqual({ type: 'read-ready', first: 1, count: 1 });
+  });
+
   test('of a deposed leader are refused (etcd #741)', () => {
     const h = new Harness({ term: 1, log: old });
     h.lead();
