@@ -15,7 +15,7 @@ const MAX_CONTROL_BYTES = 60 * 1024;
 const FLUSH_HOPS = 6;
 
 /** Effects that the driver leaves to the node: what concerns the machine and its callers. */
-export type NodeEffect = Exclude<Effect, { type: 'persist' | 'send' | 'log' | 'count' }>;
+export type NodeEffect = Exclude<Effect, { type: 'persist' | 'send' | 'log' | 'count' | 'turn-again' }>;
 
 export interface DriverInit {
   readonly core: RaftCore;
@@ -76,8 +76,8 @@ export class Driver {
 
   #turn(): void {
     const { core, components } = this.#init;
-    for (;;) {
-      const effects = core.drain(components.clock.nowMs());
+    for (let continued = false; ; continued = true) {
+      const effects = core.drain(components.clock.nowMs(), continued);
       if (effects.length === 0) break;
       // What goes out first goes out at once; applying may take its time.
       for (const effect of effects) this.#sendOut(effect);
@@ -105,6 +105,9 @@ export class Driver {
         return;
       case 'count':
         components.metrics.count(effect.name, labels);
+        return;
+      case 'turn-again':
+        this.schedule();
     }
   }
 
@@ -145,9 +148,16 @@ export class Driver {
 }
 
 function isNodeEffect(effect: Effect): effect is NodeEffect {
-  return (
-    effect.type !== 'persist' && effect.type !== 'send' && effect.type !== 'log' && effect.type !== 'count'
-  );
+  switch (effect.type) {
+    case 'persist':
+    case 'send':
+    case 'log':
+    case 'count':
+    case 'turn-again':
+      return false;
+    default:
+      return true;
+  }
 }
 
 function hop(times: number, run: () => void): void {

@@ -29,5 +29,7 @@ export type Effect =
   /** Leadership was handed over, or there was none to hand over. */
   | { type: 'handed-over' }
   | { type: 'state-changed' }
+  /** End another turn soon: something is due unless the answers of this one bring new work to carry it. */
+  | { type: 'turn-again' }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; text: string }
   | { type: 'count'; name: string };

@@ -14,7 +14,7 @@ import {
   handleVoteRequest,
   handleVoteResponse,
 } from './roles/candidate.ts';
-import { flushFollower, handleAppend } from './roles/follower.ts';
+import { flushFollower, handleAppend, handleCommitted } from './roles/follower.ts';
 import {
   addFollower,
   flushLeader,
@@ -88,9 +88,10 @@ export class RaftCore {
     }
   }
 
-  /** Ends the turn and gives what is to be done, in order. */
-  drain(nowMs: number): readonly Effect[] {
+  /** Gives what is to be done, in order. `continued`: again in the same turn, after `persisted`. */
+  drain(nowMs: number, continued = false): readonly Effect[] {
     const s = this.state;
+    if (!continued) s.turn += 1;
     if (!s.stopped) {
       flushLeader(s);
       flushFollower(s, nowMs);
@@ -168,6 +169,9 @@ export class RaftCore {
         return;
       case 'TimeoutNow':
         handleTimeoutNow(s, from, body.epoch, nowMs);
+        return;
+      case 'Committed':
+        handleCommitted(s, from, body);
     }
   }
 

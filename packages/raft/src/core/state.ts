@@ -32,6 +32,8 @@ export class RaftState {
   stopped: 'diverged' | 'failed' | undefined;
   problem: string | undefined;
   commit = 0;
+  /** Counts what `drain` ends; several drains make one turn. */
+  turn = 1;
   /** The log is durable up to here. */
   durable = 0;
   leader: PeerId | undefined;

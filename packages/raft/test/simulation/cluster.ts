@@ -344,8 +344,8 @@ export class Cluster {
   }
 
   #drain(node: SimNode): void {
-    for (;;) {
-      let effects = node.core.drain(this.nowMs);
+    for (let continued = false; ; continued = true) {
+      let effects = node.core.drain(this.nowMs, continued);
       if (effects.length === 0) break;
       if (this.init.mangle) effects = this.init.mangle(effects, node);
       for (const effect of effects) this.#execute(node, effect);
@@ -413,6 +413,9 @@ export class Cluster {
         return;
       case 'handed-over':
         node.handedOver = true;
+        return;
+      case 'turn-again':
+        this.#touch(node);
         return;
       case 'log':
         if (process.env.SIM_LOG)

@@ -199,6 +199,8 @@ export const RaftMessage = struct('RaftMessage', {
     ReadRefused: { read: safeU64, reason: Refusal },
     /** The leader of `epoch` leaves: campaign now. */
     TimeoutNow: { epoch: RaftEpoch },
+    /** The commit index went on and there is nothing to append; needs no answer. */
+    Committed: { epoch: RaftEpoch, commit: safeU64 },
   }),
 });
 export type RaftMessage = Infer<typeof RaftMessage>;

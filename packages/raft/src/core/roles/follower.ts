@@ -3,6 +3,7 @@ import { describeEpoch, sameEpoch } from '../epoch.ts';
 import type { RaftState } from '../state.ts';
 
 type Append = Extract<RaftBody, { type: 'Append' }>;
+type Committed = Extract<RaftBody, { type: 'Committed' }>;
 
 /** Takes entries, or a heartbeat, from a leader (Raft §5.3). */
 export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: number): void {
@@ -23,12 +24,20 @@ export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: nu
   const last = take(s, prevIndex, body);
   if (last === undefined) return;
   if (last > s.matched) s.matched = last;
-  s.commitTo(Math.min(body.commit, s.matched));
-  if (!s.caughtUp && s.commit >= body.commit) {
-    s.caughtUp = true;
-    s.changed();
-  }
+  commit(s, body.commit);
   s.ackDue = true;
+}
+
+export function handleCommitted(s: RaftState, from: PeerId, body: Committed): void {
+  if (s.leader === from && s.role === 'follower' && sameEpoch(body.epoch, s.epoch)) commit(s, body.commit);
+}
+
+/** Never beyond what is known to be the leader's. */
+function commit(s: RaftState, index: number): void {
+  s.commitTo(Math.min(index, s.matched));
+  if (s.caughtUp || s.commit < index) return;
+  s.caughtUp = true;
+  s.changed();
 }
 
 /** Whether an epoch that is not followed yet is to be followed; answers a leader whose time is over. */

@@ -19,6 +19,10 @@ export interface Leadership {
   readonly progress: Map<PeerId, Progress>;
   /** Newest read round sent. */
   round: number;
+  /** Turn whose end tells callers that the commit index went on. */
+  commitTurn: number;
+  /** Turn that asked for another one. */
+  askedTurn: number;
   uncommittedBytes: number;
   heartbeatDeadlineMs: number;
   suspendedSinceMs: number | undefined;
@@ -41,6 +45,8 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     sinceMs: nowMs,
     progress: new Map(),
     round: 0,
+    commitTurn: 0,
+    askedTurn: 0,
     uncommittedBytes: 0,
     heartbeatDeadlineMs: nowMs,
     suspendedSinceMs: undefined,
@@ -102,6 +108,7 @@ export function maybeAdvanceCommit(s: RaftState): void {
     const entry = s.log.entryAt(i);
     if (entry) leadership.uncommittedBytes -= entryBytes(entry);
   }
+  leadership.commitTurn = s.turn + 1;
   s.commitTo(index);
 }
 
@@ -186,8 +193,9 @@ export function countHeard(s: RaftState, leadership: Leadership, nowMs: number):
 }
 
 /**
- * Sends what is due, once per turn: entries to whoever has room for them, else read rounds and commit indexes that
- * somebody has not heard of.
+ * Sends what is due: entries to whoever has room for them, read rounds, and the commit index to those that have not
+ * heard of it. The last waits for one more turn: callers that the commit answered often have the next command, and then
+ * its append tells.
  */
 export function flushLeader(s: RaftState): void {
   const { leadership } = s;
@@ -198,14 +206,25 @@ export function flushLeader(s: RaftState): void {
     maybeConfirmReads(s);
   }
   const shared: SharedAppends = new Map();
+  let again = false;
   for (const [peer, progress] of leadership.progress) {
     sendEntries(s, leadership, peer, progress, shared);
-    const owed =
-      progress.engaged &&
-      (progress.sentRound < leadership.round || progress.sentCommit < Math.min(s.commit, progress.match));
-    if (owed) sendHeartbeat(s, leadership, peer, progress);
+    if (!progress.engaged) continue;
+    if (progress.sentRound < leadership.round) sendHeartbeat(s, leadership, peer, progress);
+    else if (progress.sentCommit >= Math.min(s.commit, progress.match)) continue;
+    else if (s.turn <= leadership.commitTurn) again = true;
+    else sendCommit(s, leadership, peer, progress);
+  }
+  if (again && leadership.askedTurn !== s.turn) {
+    leadership.askedTurn = s.turn;
+    s.emit({ type: 'turn-again' });
   }
   if (s.departing) maybeTransfer(s, leadership);
+}
+
+function sendCommit(s: RaftState, leadership: Leadership, peer: PeerId, progress: Progress): void {
+  progress.sentCommit = s.commit;
+  s.send(peer, { type: 'Committed', epoch: leadership.epoch, commit: s.commit });
 }
 
 /** Append messages of this turn by first index: followers at the same place get the same one. */
