@@ -53,7 +53,7 @@ export class Checks {
     }
     let last = disk.lastIndex;
     if (truncateTo !== undefined && truncateTo < last) {
-      this.#handleTruncation(disk, name, truncateTo);
+      this.#handleTruncation(disk, name, truncateTo, hardState?.term);
       last = truncateTo;
     }
     let previous = disk.at(last)?.key ?? 'the start';
@@ -179,7 +179,7 @@ export class Checks {
     );
   }
 
-  #handleTruncation(disk: Disk, name: string, truncateTo: number): void {
+  #handleTruncation(disk: Disk, name: string, truncateTo: number, newTerm: number | undefined): void {
     for (let index = truncateTo + 1; index <= disk.lastIndex; index += 1) {
       const dropped = disk.at(index);
       if (!dropped || dropped.key !== this.#agreed.at(index)?.key) continue;
@@ -191,6 +191,8 @@ export class Checks {
       return;
     }
     const status = this.#lifeOf(disk)?.group.status.value;
+    // It may have stood down in this very turn, for a higher term.
+    if (newTerm !== undefined && newTerm > (status?.term ?? 0)) return;
     if (status?.role === 'leader' && disk.at(truncateTo + 1)?.epoch.term === status.term)
       this.#report('a leader never rewrites its log (Raft §5.3)', `${name} goes back to ${truncateTo}`);
   }

@@ -1,5 +1,11 @@
 import type { Clock, Timer } from '@mosaik/wire/runtime';
 
+/**
+ * A timer fires this much late: rounding between true and local time must never let it fire just before its moment,
+ * because whoever set it would set it again for a wait too short to move time at all.
+ */
+const LATE_MS = 1e-6;
+
 /** The clock of one process: it drifts, its wall time is off, and when the process dies nothing of it fires any more. */
 export class LifeClock implements Clock {
   readonly #base: Clock;
@@ -24,7 +30,7 @@ export class LifeClock implements Clock {
 
   schedule(delayMs: number, callback: () => void): Timer {
     if (this.#stopped) return { cancel() {} };
-    return this.#base.schedule(Math.max(0, delayMs) / this.#rate, () => {
+    return this.#base.schedule(Math.max(0, delayMs) / this.#rate + LATE_MS, () => {
       if (!this.#stopped) callback();
     });
   }

@@ -18,6 +18,8 @@ import { Violation } from './violation.ts';
 
 /** Longest that a graceful leave may take. */
 const LEAVE_LIMIT_MS = 30_000;
+/** Timers that may fire at one moment. */
+const MAX_STEPS_AT_ONCE = 20_000;
 /** How often calls are looked at that should have settled. */
 const SETTLED_EVERY_STEPS = 200;
 
@@ -43,6 +45,8 @@ export class World {
   /** Milliseconds one way between two members, which faults may change. */
   readonly #latencyMs = new Map<string, number>();
   #dropsLeft: number;
+  #lastMs = 0;
+  #stepsAtOnce = 0;
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
@@ -104,6 +108,11 @@ export class World {
       );
     }
     await settle();
+    if (this.clock.nowMs() > this.#lastMs) this.#stepsAtOnce = 0;
+    this.#lastMs = this.clock.nowMs();
+    this.#stepsAtOnce += 1;
+    if (this.#stepsAtOnce > MAX_STEPS_AT_ONCE)
+      this.report('time moves on', `${MAX_STEPS_AT_ONCE} timers fired at ${this.#lastMs} ms`);
     this.#look();
     return true;
   }
