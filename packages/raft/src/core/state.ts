@@ -54,6 +54,9 @@ export class RaftState {
   ackDue = false;
   /** Follower: highest read round seen in this epoch. */
   round = 0;
+  /** Follower: what the last answer said. */
+  ackedMatch = 0;
+  ackedRound = 0;
   /** When a leader was last heard (or this member started). */
   lastContactMs: number;
   electionDeadlineMs: number;
@@ -215,6 +218,11 @@ export class RaftState {
     this.changed();
   }
 
+  /** The end of this turn will write entries. */
+  get writes(): boolean {
+    return this.#appendFrom !== undefined;
+  }
+
   handlePersisted(seq: number): void {
     while (this.#writes[0] && this.#writes[0].seq <= seq) {
       this.durable = Math.max(this.durable, this.#writes[0].last);
@@ -272,6 +280,8 @@ export class RaftState {
     this.caughtUp = false;
     this.ackDue = false;
     this.round = 0;
+    this.ackedMatch = 0;
+    this.ackedRound = 0;
     this.reads.refuseAll(this, 'Offline');
     this.statusDue = true;
     this.changed();

@@ -92,8 +92,8 @@ export class Harness {
   }
 
   /** One turn's effects without the noise; nothing becomes durable. */
-  drain(): Effect[] {
-    const effects = this.core.drain(this.nowMs).filter((effect) => !NOISE.has(effect.type));
+  drain(continued = false): Effect[] {
+    const effects = this.core.drain(this.nowMs, continued).filter((effect) => !NOISE.has(effect.type));
     for (const effect of effects) if (effect.type === 'persist') this.#lastSeq = effect.seq;
     return effects;
   }
@@ -107,8 +107,8 @@ export class Harness {
   /** Turns until nothing is left, all durable. */
   run(): Effect[] {
     const all: Effect[] = [];
-    for (;;) {
-      const effects = this.drain();
+    for (let continued = false; ; continued = true) {
+      const effects = this.drain(continued);
       if (effects.length === 0) return all;
       all.push(...effects);
       if (effects.some((effect) => effect.type === 'persist'))

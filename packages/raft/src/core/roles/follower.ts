@@ -123,20 +123,31 @@ export function requestAppends(s: RaftState): void {
   if (s.leader && s.epoch) reject(s, s.leader, s.epoch, 0);
 }
 
-/** One answer for all appends of a turn: only what is durable and known to be the leader's. */
+/**
+ * One answer for all appends of a turn: only what is durable and known to be the leader's. While a write is under way it
+ * waits for the end of that, unless a read round or an older write is to be answered.
+ */
 export function flushFollower(s: RaftState, nowMs: number): void {
   const { leader, epoch } = s;
   if (!leader || !epoch || s.role !== 'follower') return;
-  if (s.ackDue) {
-    s.ackDue = false;
-    s.send(leader, {
-      type: 'Appended',
-      epoch,
-      term: s.term,
-      match: Math.min(s.matched, s.durable),
-      round: s.round,
-      reject: undefined,
-    });
-  }
   s.reads.sendAsked(s, leader, nowMs);
+  if (!s.ackDue) return;
+  const match = Math.min(s.matched, s.durable);
+  if (match < s.matched) {
+    // The store may finish within the turn.
+    if (s.writes) return;
+    s.ackDue = false;
+    if (match <= s.ackedMatch && s.round <= s.ackedRound) return;
+  }
+  s.ackDue = false;
+  s.ackedMatch = match;
+  s.ackedRound = s.round;
+  s.send(leader, {
+    type: 'Appended',
+    epoch,
+    term: s.term,
+    match,
+    round: s.round,
+    reject: undefined,
+  });
 }
