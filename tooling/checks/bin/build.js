@@ -15,8 +15,9 @@ export function run(command, args, options = {}) {
   });
 }
 
-/** Builds every package. Says nothing unless it fails; then everything. Whether it succeeded. */
+/** Builds every package. Says little unless it fails; then everything. Whether it succeeded. */
 export function build() {
+  process.stderr.write('building (the first time takes a while)\n');
   const built = run('turbo', ['run', 'build', '--output-logs=errors-only'], { stdio: 'pipe' });
   if (built.status === 0) return true;
   process.stderr.write(built.error ? `${built.error.message}\n` : `${built.stdout}${built.stderr}`);
