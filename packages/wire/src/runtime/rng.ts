@@ -8,12 +8,22 @@ export interface Rng {
   bytes(length: number): Uint8Array;
 }
 
+/** Random words for `float`, filled at once: one call of the host for each would cost more than what it decides. */
+const words = new Uint32Array(256);
+let used = words.length;
+
+function nextWord(): number {
+  if (used === words.length) {
+    crypto.getRandomValues(words);
+    used = 0;
+  }
+  used += 1;
+  return words[used - 1] ?? 0;
+}
+
 /** Cryptographically secure randomness of the host (WebCrypto). */
 export const systemRng: Rng = {
-  float() {
-    const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-    return ((high >>> 5) * 0x4000000 + (low >>> 6)) / 0x20000000000000;
-  },
+  float: () => ((nextWord() >>> 5) * 0x4000000 + (nextWord() >>> 6)) / 0x20000000000000,
   u64: () => crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n,
   bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
 };
