@@ -180,6 +180,7 @@ const raftBodies: RaftBodyFields = {
   ReadGranted: { read: safeU64, index: safeU64 },
   ReadRefused: { read: safeU64, reason: refused },
   TimeoutNow: { epoch },
+  Committed: { epoch, commit: safeU64 },
 };
 const raftBody = Object.entries<Record<string, fc.Arbitrary<unknown>>>(raftBodies).map(([type, fields]) =>
   fc.record({ type: fc.constant(type), ...fields }),
