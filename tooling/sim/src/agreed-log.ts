@@ -125,7 +125,8 @@ export class AgreedLog {
   }
 }
 
-function hasCommand(entries: readonly DiskEntry[], from: number): boolean {
+/** Whether there is a command at `from` or after it. */
+export function hasCommand(entries: readonly DiskEntry[], from: number): boolean {
   return entries.some(({ entry }, i) => i >= from - 1 && isCommand(entry));
 }
 

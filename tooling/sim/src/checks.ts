@@ -1,8 +1,8 @@
 import type { ApplyContext, RaftStatus } from '@mosaik/groups';
 import type { HardState, LogWrite } from '@mosaik/raft';
 import type { LogEntry, RaftEpoch, RaftMember } from '@mosaik/wire';
-import { LogEntry as LogEntrySchema } from '@mosaik/wire';
-import { type AgreedLog, describeEntry, isCommand } from './agreed-log.ts';
+import { LogEntry as LogEntrySchema, UniqueId } from '@mosaik/wire';
+import { type AgreedLog, describeEntry, hasCommand, isCommand } from './agreed-log.ts';
 import { type Disk, epochKey } from './disk.ts';
 import type { SimCommand } from './machine.ts';
 import type { Life, Member } from './member.ts';
@@ -190,6 +190,8 @@ export class Checks {
       );
       return;
     }
+    // A founder without commands yields to another side (D6).
+    if (this.#mode === 'dynamic' && !hasCommand(disk.entries, truncateTo + 1)) return;
     const status = this.#lifeOf(disk)?.group.status.value;
     // It may have stood down in this very turn, for a higher term.
     if (newTerm !== undefined && newTerm > (status?.term ?? 0)) return;
@@ -207,7 +209,7 @@ export class Checks {
     previous: string,
   ): void {
     const identity = `${key}/${index}`;
-    const content = `${previous}|${Buffer.from(LogEntrySchema.encode(entry)).toString('base64')}`;
+    const content = `${previous}|${fingerprint(LogEntrySchema.encode(entry))}`;
     const known = this.#identities.get(identity);
     if (known !== undefined) {
       if (known !== content)
@@ -342,6 +344,10 @@ function sideOf(disk: Disk): string {
 function describeSet(set: readonly RaftMember[]): string {
   const names = set.map(({ peer, incarnation }) => `${peer}#${incarnation.toString(36).slice(0, 4)}`);
   return `{${names.join(' ')}}`;
+}
+
+function fingerprint(bytes: Uint8Array): string {
+  return bytes.length > 256 ? UniqueId.from(bytes) : Buffer.from(bytes).toString('base64');
 }
 
 function isForced(entry: LogEntry): boolean {

@@ -36,6 +36,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   };
   const startedMs = performance.now();
   const failures: string[] = [];
+  const calls: Record<string, number> = {};
   let virtualMs = 0;
   let steps = 0;
   let toldMs = startedMs;
@@ -44,6 +45,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     const result = await simulate(seed, options);
     virtualMs += result.durationMs;
     steps += result.steps;
+    for (const [outcome, count] of Object.entries(result.calls))
+      calls[outcome] = (calls[outcome] ?? 0) + count;
     if (result.violation) {
       const invariant = result.violation.message;
       failures.push(`seed ${seed}: ${invariant}`);
@@ -72,6 +75,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       console.log(`${i + 1} of ${runs} runs, ${failures.length} failed, ${rate.toFixed(0)} runs a minute`);
     }
   }
+  if (runs > 1) console.log(`calls: ${JSON.stringify(calls)}`);
   const wallMs = performance.now() - startedMs;
   console.log(
     `${(virtualMs / 1000).toFixed(0)} virtual seconds, ${steps} steps in ${(wallMs / 1000).toFixed(1)} s (${((wallMs * 1000) / Math.max(1, steps)).toFixed(1)} µs a step)`,

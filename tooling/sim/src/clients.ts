@@ -109,14 +109,17 @@ async function read(
   history.completeRead(operation, { index, writer, minIndex });
 }
 
-function createCommands({ random, history, agreed }: World, count: number): SimCommand[] {
+function createCommands({ random, history, agreed, scenario }: World, count: number): SimCommand[] {
   return Array.from({ length: count }, () => {
     const op = history.nextOp();
     const key = random.pick(KEYS);
     const expected = random.chance(0.3) ? agreed.lastChange(key, agreed.length) : undefined;
+    // Trailing blanks do not change the number that a reader finds.
+    const length = random.chance(scenario.largeValues) ? random.integer(1_000, 200_000) : 0;
+    const value = new TextEncoder().encode(String(op).padEnd(length));
     const command: KeyValueCommand = random.chance(0.15)
       ? { type: 'Delete', key, expected }
-      : { type: 'Put', key, value: new TextEncoder().encode(String(op)), expected };
+      : { type: 'Put', key, value, expected };
     return { op, command };
   });
 }

@@ -76,12 +76,12 @@ function crash(world: World, member: Member, backMs = world.random.waitMs(1500))
 }
 
 /**
- * Dynamic: who is without a bond for long forces an epoch, and who is without a log founds one, by design (D4, D5). So
- * connections are lost only where both ends have found each other again.
+ * Dynamic: who is without a leader and loses its bonds forces an epoch, and who is without a log founds one, by design
+ * (D4, D5). So connections are lost only between members that follow a leader and have found each other again.
  */
 function isSettled(a: Member, b: Member): boolean {
   const knows = (one: Member, other: Member) =>
-    one.disk.lastIndex > 0 && one.life?.group.bonds.has(other.id) === true;
+    one.life?.group.online === true && one.life.group.bonds.has(other.id);
   return knows(a, b) && knows(b, a);
 }
 

@@ -1,3 +1,4 @@
+import { Alpn } from '@mosaik/wire';
 import { call } from './clients.ts';
 import type { Life } from './member.ts';
 import type { World } from './world.ts';
@@ -35,13 +36,16 @@ export async function quiet(world: World): Promise<void> {
 /** In voters mode everybody has to come back; elsewhere somebody may stay away, but not all. */
 function returns({ scenario, members, random }: World): boolean {
   if (scenario.mode === 'voters') return true;
-  return members.every(({ state }) => state === 'down') || random.chance(0.9);
+  const leads = members.some(
+    ({ state, index }) => state !== 'down' && scenario.preferences[index] !== 'observer',
+  );
+  return !leads || members.every(({ state }) => state === 'down') || random.chance(0.9);
 }
 
 /** What keeps the group from being whole; empty when it is. */
 function whatIsMissing(world: World): string[] {
   const missing: string[] = [];
-  const { members, running, history } = world;
+  const { members, running, history, memory, scenario } = world;
   if (running.length === 0) missing.push('nobody runs');
   if (history.pending.size > 0) missing.push(`${history.pending.size} calls have not settled`);
   for (const { name, state } of members) if (state === 'busy') missing.push(`${name} is on its way`);
@@ -59,14 +63,20 @@ function whatIsMissing(world: World): string[] {
       missing.push(`${name} has ${group.bonds.size} bonds, ${others.length} others run`);
     if (group.bonds.topology.length !== edges)
       missing.push(`${name} knows ${group.bonds.topology.length} bonds of ${edges}`);
+    const connections = [...(memory.endpointAt(life.member.address)?.connections ?? [])];
+    const open = connections.filter(({ alpn, ended }) => alpn === Alpn.groups && !ended).length;
+    if (open !== others.length) missing.push(`${name} has ${open} connections for ${others.length} bonds`);
   }
-  if (world.scenario.mode === 'dynamic' && missing.length === 0) missing.push(...whoIsNotCounted(running));
+  if (scenario.mode === 'dynamic' && missing.length === 0) {
+    const counted = running.filter(({ member }) => scenario.preferences[member.index] !== 'observer');
+    missing.push(...whatViewsLack(running, counted));
+  }
   return missing;
 }
 
-/** Dynamic: one view of all bonded members. */
-function whoIsNotCounted(running: readonly Life[]): string[] {
-  const ids = running.map(({ member }) => member.id).sort();
+/** Dynamic: one view of all bonded members that are not observers. */
+function whatViewsLack(running: readonly Life[], counted: readonly Life[]): string[] {
+  const ids = counted.map(({ member }) => member.id).sort();
   return running.flatMap(({ name, group }) => {
     const view = [...group.status.value.members].sort();
     return view.join() === ids.join() ? [] : [`the view of ${name} is ${view.join(' ')}`];

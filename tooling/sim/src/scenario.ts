@@ -1,4 +1,4 @@
-import type { ConsensusOptions } from '@mosaik/groups';
+import type { ConsensusOptions, Preference } from '@mosaik/groups';
 import { seededRng } from '@mosaik/wire/testing';
 import { Random } from './random.ts';
 
@@ -41,6 +41,12 @@ export interface Scenario {
   readonly maxFsyncMs: number;
   /** How much faster or slower clocks run than true time, at most. */
   readonly drift: number;
+  /** How far wall clocks may be off, either way. */
+  readonly maxSkewMs: number;
+  /** How much each member wants to lead. */
+  readonly preferences: readonly Preference[];
+  /** How often a value is large enough to fill appends and windows. */
+  readonly largeValues: number;
   /** All members start within so many milliseconds. */
   readonly startWithinMs: number;
   readonly faultsForMs: number;
@@ -78,6 +84,13 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
     latencyMs: { min: 0.1, max: far ? 40 : 5, jitter: random.pick([0, 1, 20]) },
     maxFsyncMs: random.pick([0, 0, 2, 20]),
     drift: random.pick([0, 0, 0.01]),
+    maxSkewMs: random.pick([0, 5000, 120_000]),
+    preferences: Array.from({ length: members }, (_, index): Preference => {
+      const mayObserve = mode === 'voters' ? index >= voters : index > 0;
+      if (mayObserve && random.chance(0.1)) return 'observer';
+      return random.chance(0.1) ? { reluctant: 3 } : 'normal';
+    }),
+    largeValues: random.pick([0, 0, 0.03]),
     startWithinMs: random.pick([0, 50, 5000]),
     faultsForMs: random.integer(8_000, 30_000),
     meanFaultGapMs: random.pick([400, 1500, 4000]),
@@ -109,7 +122,14 @@ export function describeScenario(scenario: Scenario): string {
     `election timeout ${config.electionTimeoutMs ?? 2000} ms`,
     `latency ${latencyMs.min}–${latencyMs.max} ms + ${latencyMs.jitter} ms`,
     `fsync ≤ ${maxFsyncMs} ms, drift ${drift}`,
+    ...(scenario.preferences.every((preference) => preference === 'normal')
+      ? []
+      : [`preferences ${scenario.preferences.map(describePreference).join(' ')}`]),
     `${clients} clients, faults for ${scenario.faultsForMs} ms: ${faults.join(', ') || 'none'}`,
     ...(scenario.planted ? [`planted bug: ${scenario.planted}`] : []),
   ].join('; ');
+}
+
+function describePreference(preference: Preference): string {
+  return typeof preference === 'object' ? 'reluctant' : preference;
 }

@@ -139,7 +139,7 @@ export class World {
     const { scenario, random } = this;
     member.lives += 1;
     const rate = 1 + random.between(-scenario.drift, scenario.drift);
-    const clock = new LifeClock(this.clock, rate, random.between(-5000, 5000));
+    const clock = new LifeClock(this.clock, rate, random.between(-scenario.maxSkewMs, scenario.maxSkewMs));
     member.clock = clock;
     this.trace.note(`${member.name} starts`);
     const [host, port] = member.address.split(':');
@@ -275,6 +275,7 @@ export class World {
       .withKey(this.#groupKey)
       .withStateMachine(machine)
       .withLogStorage(disk.mount(clock, fsyncMs))
+      .withPreference(scenario.preferences[member.index] ?? 'normal')
       .withConsensus({ ...scenario.config, quorum: scenario.mode === 'voters' ? { voters } : 'dynamic' })
       .join();
     const life: Life = {
