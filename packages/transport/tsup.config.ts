@@ -1,3 +1,3 @@
 import { library } from '@mosaik/tooling-config/tsup';
 
-export default library(['index', 'quic/index', 'memory/index', 'testing/index']);
+export default library(['index', 'quic/index', 'tls/index', 'memory/index', 'testing/index']);

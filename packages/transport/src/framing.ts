@@ -38,6 +38,13 @@ export class FrameDecoder {
     return this.#end - this.#start;
   }
 
+  /** How many bytes the next frame, or its header, still lacks; 0 when it is there. */
+  get missingBytes(): number {
+    const have = this.#end - this.#start;
+    if (have < FRAME_HEADER_BYTES) return FRAME_HEADER_BYTES - have;
+    return Math.max(0, FRAME_HEADER_BYTES + this.#announced() - have);
+  }
+
   /** Room to fill, never empty; valid until the next call of any method. */
   reserve(): Uint8Array {
     const have = this.#end - this.#start;

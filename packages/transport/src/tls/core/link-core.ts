@@ -1,5 +1,5 @@
-import { FrameDecoder } from '../../framing.ts';
 import type { LinkPriority } from '../../ports.ts';
+import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import { MAX_DATA_BYTES, RECORD_HEADER_BYTES, RecordType, writeRecordHeader } from './records.ts';
 
@@ -22,9 +22,7 @@ export class LinkCore {
   /** Given with the first record, so that ids appear in order. */
   id: number | undefined;
   readonly outbox = new Outbox();
-  readonly decoder = new FrameDecoder();
-  /** Whether someone waits for a frame: what arrived of it then no longer counts as unread. */
-  wanted = false;
+  readonly inbox = new Inbox();
   finSent = false;
   finReceived = false;
 
@@ -34,6 +32,7 @@ export class LinkCore {
   #windowBytes = FIRST_WINDOW_BYTES;
   #receivedBytes = 0;
   #readBytes = 0;
+  #dropped = false;
   #allowedBytes = FIRST_WINDOW_BYTES;
 
   constructor(init: { id?: number; priority: LinkPriority; budget: WindowBudget }) {
@@ -79,8 +78,9 @@ export class LinkCore {
       return start;
     }
     const most = Math.min(start + MAX_DATA_BYTES, start + this.#creditBytes, target.length);
+    if (most <= start) return at;
     const end = this.outbox.take(target, start, most);
-    if (end <= start) return at;
+    if (end === start) return at;
     this.#creditBytes -= end - start;
     writeRecordHeader(target, at, RecordType.data, end - start, id);
     return end;
@@ -99,27 +99,18 @@ export class LinkCore {
     return this.#receivedBytes + bytes <= this.#allowedBytes;
   }
 
-  /** Bytes of the peer's frames arrived; copied unless they are to be dropped. */
+  /** Bytes of the peer's frames arrived: large pieces are kept as they are. */
   receive(bytes: Uint8Array, options: { drop: boolean }): void {
     this.#receivedBytes += bytes.length;
-    if (options.drop) {
-      this.#readBytes = this.#receivedBytes;
-      return;
-    }
-    for (let rest = bytes; rest.length > 0; ) {
-      const room = this.decoder.reserve();
-      const length = Math.min(room.length, rest.length);
-      room.set(length === rest.length ? rest : rest.subarray(0, length));
-      this.decoder.commit(length);
-      rest = rest.subarray(length);
-    }
+    this.#dropped = options.drop;
+    if (!options.drop) this.inbox.push(bytes);
   }
 
   /** How much more the peer may be told to send, 0 when that is not worth a record. The peer is told. */
   takeGrant(): number {
     if (this.finReceived) return 0;
-    const unread = this.wanted ? 0 : this.decoder.bufferedBytes;
-    this.#readBytes = Math.max(this.#readBytes, this.#receivedBytes - unread);
+    const unread = this.#dropped ? 0 : this.inbox.unreadBytes;
+    this.#readBytes = this.#receivedBytes - unread;
     this.#maybeGrow(unread);
     const grant = this.#readBytes + this.#windowBytes - this.#allowedBytes;
     if (grant * 2 < this.#windowBytes) return 0;

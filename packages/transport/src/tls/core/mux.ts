@@ -33,6 +33,8 @@ export type MuxEffect =
   | { type: 'readable'; link: LinkCore }
   /** Frames of a link, or its end, were taken. */
   | { type: 'taken'; link: LinkCore }
+  /** A close is under way: nothing can be written or read any more. */
+  | { type: 'closing'; reason: CloseReason }
   /** It is over. `destroy`: there is no more to be said to the peer, nor to be heard. */
   | { type: 'ended'; reason: CloseReason; destroy: boolean };
 
@@ -125,6 +127,7 @@ export class Mux {
   close(reason: CloseReason, nowMs: number): void {
     if (this.over) return;
     this.#closing = { reason, sinceMs: nowMs };
+    this.#effects.push({ type: 'closing', reason });
   }
 
   // What the stream drives.
@@ -184,8 +187,7 @@ export class Mux {
   }
 
   drain(): readonly MuxEffect[] {
-    for (const link of this.#readable) this.#effects.push({ type: 'readable', link });
-    this.#readable.clear();
+    this.#settleReadable();
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -289,11 +291,18 @@ export class Mux {
   #end(reason: CloseReason, options: { destroy: boolean }): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#settleReadable();
     this.#links.clear();
     this.#unbegun.clear();
     this.#granting.clear();
     for (const links of Object.values(this.#sendable)) links.clear();
     this.#effects.push({ type: 'ended', reason, ...options });
+  }
+
+  /** One effect for all that arrived on a link. */
+  #settleReadable(): void {
+    for (const link of this.#readable) this.#effects.push({ type: 'readable', link });
+    this.#readable.clear();
   }
 
   // Out.
