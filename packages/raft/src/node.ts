@@ -383,6 +383,7 @@ export class RaftNode<C, Q, R, O = void> {
     this.#status.set(status);
     components.metrics.gauge('mosaik.groups.raft.committed', status.committed, this.#labels);
     components.metrics.gauge('mosaik.groups.raft.term', status.term, this.#labels);
+    components.metrics.gauge('mosaik.groups.raft.committee.voters', status.members.length, this.#labels);
     if (status.state !== 'running') {
       this.#rejectCalls(
         () => this.#terminated(),
@@ -402,7 +403,10 @@ export class RaftNode<C, Q, R, O = void> {
   #end(state: 'closed' | 'failed', problem?: string, cause?: RaftError): void {
     const before = this.#closed;
     this.#closed = state;
-    if (before) return;
+    if (before) {
+      this.#status.close(this.#terminated());
+      return;
+    }
     this.#driver.close();
     this.#sweep?.cancel();
     this.#handedOver?.();

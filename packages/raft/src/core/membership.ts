@@ -51,7 +51,8 @@ function changeView(
 function isGone(s: RaftState, leadership: Leadership, member: RaftMember, nowMs: number): boolean {
   const peer = s.peers.get(member.peer);
   if (peer) {
-    if (peer.incarnation !== member.incarnation || peer.status?.stopped) return true;
+    // Until it has spoken, all that is known of its incarnation is what its store was when it was opened.
+    if (peer.status && (peer.incarnation !== member.incarnation || peer.status.stopped)) return true;
     const progress = leadership.progress.get(member.peer);
     const answers = progress?.engaged && nowMs - progress.lastAckMs < s.electionTimeoutMs;
     if (answers || isPresent(s, peer)) return false;

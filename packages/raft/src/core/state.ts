@@ -103,7 +103,7 @@ export class RaftState {
     this.bootMs = nowMs;
     this.lastContactMs = nowMs;
     this.statusDeadlineMs = nowMs;
-    this.electionDeadlineMs = nowMs + config.consensus.bootstrapDelayMs + this.#firstTimeoutMs();
+    this.electionDeadlineMs = nowMs + config.consensus.bootstrapDelayMs + this.firstTimeoutMs();
   }
 
   get member(): RaftMember {
@@ -340,7 +340,7 @@ export class RaftState {
   }
 
   /** An empty log waits only to find others (its jitter); one with entries gives a leader time to show. */
-  #firstTimeoutMs(): number {
+  firstTimeoutMs(): number {
     const { electionTimeoutMs, electionTimeoutJitterMs } = this.config.consensus;
     const base = this.log.last === 0 ? 0 : electionTimeoutMs;
     return (base + this.rng.float() * electionTimeoutJitterMs) * this.config.reluctance;

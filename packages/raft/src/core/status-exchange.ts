@@ -56,6 +56,18 @@ export function handleStatus(s: RaftState, peer: Peer, body: StatusBody, nowMs: 
     if (s.role === 'leader' && (first || !wasForeign)) sendStatus(s, peer);
     if (!body.stopped) meetForeignLeader(s, peer.id, body, nowMs);
   }
+  if (first) maybeCutDelayShort(s, nowMs);
+}
+
+/** The first campaign waits for others to be found; not once everyone that is expected was. */
+function maybeCutDelayShort(s: RaftState, nowMs: number): void {
+  const { bootstrapDelayMs, quorum } = s.config.consensus;
+  if (nowMs >= s.bootMs + bootstrapDelayMs || s.leader !== undefined || s.campaign) return;
+  const listed = quorum.type === 'Voters' && s.log.last === 0 ? quorum.voters : undefined;
+  const expected = listed ?? s.log.members.map(({ peer }) => peer);
+  if (expected.length === 0 || !expected.every((id) => id === s.localId || s.peers.get(id)?.status)) return;
+  const electionDeadlineMs = nowMs + s.firstTimeoutMs();
+  if (electionDeadlineMs < s.electionDeadlineMs) s.electionDeadlineMs = electionDeadlineMs;
 }
 
 /** Its leader says that it leads no more, or is elsewhere. A later epoch of the same leader comes with its appends. */

@@ -5,7 +5,6 @@ import { seededRng } from '@mosaik/wire/testing';
 import type { Lane } from '../../src/components.ts';
 import { type CoreConfig, DEFAULT_LIMITS } from '../../src/core/config.ts';
 import type { Effect } from '../../src/core/effect.ts';
-import { sameEpoch } from '../../src/core/epoch.ts';
 import type { Input } from '../../src/core/input.ts';
 import { isCommand } from '../../src/core/log.ts';
 import { RaftCore } from '../../src/core/raft-core.ts';
@@ -32,6 +31,8 @@ export interface SimNode {
   store: SimStore;
   core: RaftCore;
   alive: boolean;
+  /** As its store was when it was opened: what handshakes say, whatever became of it since. */
+  bootIncarnation: bigint;
   /** Rises with every start, so that what belonged to an earlier life is dropped. */
   life: number;
   applied: number;
@@ -43,8 +44,7 @@ export interface SimNode {
   nextCall: number;
   readonly calls: Map<number, Call>;
   readonly waiting: Call[];
-  readonly reads: Map<number, { floor: number; epochOnly: boolean }>;
-  /** Small and fast. */
+  readonly reads: Map<number, { floor: number }>;
   handedOver: boolean;
 }
 
@@ -106,6 +106,7 @@ export class Cluster {
         store,
         core: undefined as never,
         alive: false,
+        bootIncarnation: 0n,
         life: 0,
         applied: 0,
         hash: '',
@@ -159,6 +160,7 @@ export class Cluster {
     node.tickAtMs = Number.POSITIVE_INFINITY;
     node.drainAtMs = undefined;
     this.init.sabotage?.(node.core, node);
+    node.bootIncarnation = node.core.state.incarnation;
     this.checker.handleStart(node);
     this.#touch(node);
     for (const peer of this.nodes) if (peer !== node) this.#dial(node, peer);
@@ -264,7 +266,7 @@ export class Cluster {
   read(node: SimNode): void {
     if (!node.alive) return;
     const id = node.nextCall++;
-    node.reads.set(id, { floor: this.checker.ackedFloor, epochOnly: false });
+    node.reads.set(id, { floor: this.checker.ackedFloor });
     this.input(node, { type: 'read', first: id, count: 1 });
   }
 
@@ -508,8 +510,8 @@ export class Cluster {
       link.held = false;
       link.queue.length = 0;
       link.lastAt.clear();
-      this.input(a, { type: 'bond-up', peer: b.id, incarnation: b.core.state.incarnation });
-      this.input(b, { type: 'bond-up', peer: a.id, incarnation: a.core.state.incarnation });
+      this.input(a, { type: 'bond-up', peer: b.id, incarnation: b.bootIncarnation });
+      this.input(b, { type: 'bond-up', peer: a.id, incarnation: a.bootIncarnation });
     };
     this.after(this.rng.float() * (this.chance(0.2) ? 1500 : 80), attempt);
   }
@@ -572,8 +574,6 @@ export function peerId(index: number): PeerId {
 export function nameOf(peer: PeerId | undefined): string {
   return peer === undefined ? '-' : `n${Number.parseInt(peer.slice(0, 2), 16)}`;
 }
-
-export { sameEpoch };
 
 function pair(a: SimNode, b: SimNode): string {
   return a.index < b.index ? `${a.index}-${b.index}` : `${b.index}-${a.index}`;
