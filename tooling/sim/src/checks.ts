@@ -75,8 +75,6 @@ export class Checks {
     }
     if (after.term < before.term)
       this.#report('terms never go back (Raft §5.1)', `${name}: ${before.term} to ${after.term}`);
-    // Terms and votes belong to a side (D2): who moves to another one starts there without a vote.
-    if (this.#mode === 'dynamic' && after.vote === undefined) return;
     if (before.vote && after.term === before.term && !sameEpoch(before.vote, after.vote))
       this.#report(
         'one vote per term (Raft §5.2)',
