@@ -17,8 +17,22 @@ export {
   variants,
   vec,
 } from './codec/composites.ts';
-export { f32, f64, i8, i16, i32, i64 } from './codec/numbers.ts';
-export { bool, bytes, fixedBytes, id, safeU64, str, u8, u16, u32, u64, unit } from './codec/primitives.ts';
+export { f32, f64, i8, i16, i32, i64, i128 } from './codec/numbers.ts';
+export {
+  bool,
+  bytes,
+  char,
+  fixedBytes,
+  id,
+  safeU64,
+  str,
+  u8,
+  u16,
+  u32,
+  u64,
+  u128,
+  unit,
+} from './codec/primitives.ts';
 export { Reader } from './codec/reader.ts';
 export { type Codec, type Infer, type Schema, schema, type Writer } from './codec/schema.ts';
 export { WireError, type WireErrorCode } from './error.ts';

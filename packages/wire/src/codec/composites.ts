@@ -1,6 +1,5 @@
 import { WireError } from '../error.ts';
 import { invalid } from './numbers.ts';
-import { writeVarint } from './primitives.ts';
 import type { Reader } from './reader.ts';
 import { type Infer, type Schema, schema, type Writer } from './schema.ts';
 
@@ -23,32 +22,56 @@ export function struct<F extends Fields>(name: string, fields: F): Schema<InferF
   return schema(structInit(fields), name);
 }
 
-function structInit<F extends Fields>(fields: F) {
-  const names = Object.keys(fields);
-  const codecs = Object.values(fields);
+/** `type`, where there is one, is the first property of what is read: the variant that the fields belong to. */
+function structInit<F extends Fields>(fields: F, type?: string) {
+  const members = Object.entries(fields).map(([name, codec]) => ({ name, codec }));
+  const Value = plainObjects();
   return {
-    minBytes: sum(codecs),
+    minBytes: sum(members.map(({ codec }) => codec)),
     write(writer: Writer, value: InferFields<F>) {
       assertObject(value);
-      let i = 0;
+      let name = '';
       try {
-        for (; i < codecs.length; i += 1)
-          codecs[i]?.write(writer, (value as Record<string, unknown>)[names[i] ?? '']);
+        for (let i = 0; i < members.length; i += 1) {
+          const member = members[i] as Member;
+          name = member.name;
+          member.codec.write(writer, (value as Record<string, unknown>)[name]);
+        }
       } catch (error) {
-        throw step(error, names[i]);
+        throw step(error, name);
       }
     },
     read(reader: Reader): InferFields<F> {
-      const value: Record<string, unknown> = {};
-      let i = 0;
+      const value = new Value();
+      if (type !== undefined) value.type = type;
+      let name = '';
       try {
-        for (; i < codecs.length; i += 1) value[names[i] ?? ''] = codecs[i]?.read(reader);
+        for (let i = 0; i < members.length; i += 1) {
+          const member = members[i] as Member;
+          name = member.name;
+          value[name] = member.codec.read(reader);
+        }
       } catch (error) {
-        throw step(error, names[i]);
+        throw step(error, name);
       }
       return value as InferFields<F>;
     },
   };
+}
+
+interface Member {
+  name: string;
+  codec: AnySchema;
+}
+
+/**
+ * Makes objects like `{}`, from a constructor of one's own: V8 then learns how many fields they will have, and keeps
+ * all of them inside of the object.
+ */
+function plainObjects(): new () => Record<string, unknown> {
+  function Plain() {}
+  Plain.prototype = Object.prototype;
+  return Plain as never;
 }
 
 /** A fixed number of values of different types (postcard: tuple). */
@@ -61,11 +84,22 @@ export function tuple<const S extends readonly AnySchema[]>(
     write(writer, value) {
       if (!Array.isArray(value) || value.length !== items.length)
         throw invalid(`an array of ${items.length}`, value);
-      for (const [i, item] of items.entries()) {
-        within(`[${i}]`, () => item.write(writer, (value as readonly unknown[])[i]));
+      let i = 0;
+      try {
+        for (; i < items.length; i += 1) (items[i] as AnySchema).write(writer, value[i]);
+      } catch (error) {
+        throw step(error, `[${i}]`);
       }
     },
-    read: (reader) => items.map((item, i) => within(`[${i}]`, () => item.read(reader))) as T,
+    read(reader) {
+      const values: unknown[] = [];
+      try {
+        while (values.length < items.length) values.push((items[values.length] as AnySchema).read(reader));
+      } catch (error) {
+        throw step(error, `[${values.length}]`);
+      }
+      return values as T;
+    },
   });
 }
 
@@ -95,7 +129,7 @@ export function vec<T>(item: Schema<T>, options: { max?: number } = {}): Schema<
       if (!Array.isArray(values)) throw invalid('an array', values);
       if (values.length > max)
         throw new WireError('limit', 0, `length ${values.length} above the limit ${max}`);
-      writeVarint(writer, values.length);
+      writer.uint32(values.length);
       let i = 0;
       try {
         for (; i < values.length; i += 1) item.write(writer, values[i] as T);
@@ -202,14 +236,22 @@ export function variants<const V extends Readonly<Record<string, VariantSpec>>>(
         const found = byType.get(type);
         if (!found) throw new WireError('invalid-value', 0, `unknown variant ${JSON.stringify(type)}`);
         writer.uint32(found.index);
-        within(type, () => found.write(writer, value));
+        try {
+          found.write(writer, value);
+        } catch (error) {
+          throw step(error, type);
+        }
       },
       read(reader) {
         const offset = reader.offset;
         const index = reader.varint(0xffff_ffff);
         const found = cases[index];
         if (!found) throw new WireError('unknown-variant', offset, `unknown variant ${index}`);
-        return within(found.type, () => found.read(reader)) as T;
+        try {
+          return found.read(reader) as T;
+        } catch (error) {
+          throw step(error, found.type);
+        }
       },
     },
     name,
@@ -236,13 +278,13 @@ function variantCase(type: string, spec: VariantSpec, index: number): VariantCas
     };
   }
   if (Object.hasOwn(spec, 'type')) throw new TypeError(`variant ${type}: no field can be named "type"`);
-  const fields = structInit(spec);
+  const fields = structInit(spec, type);
   return {
     type,
     index,
     minBytes: fields.minBytes,
     write: (writer, value) => fields.write(writer, value as never),
-    read: (reader) => ({ type, ...fields.read(reader) }),
+    read: (reader) => fields.read(reader),
   };
 }
 
@@ -273,14 +315,6 @@ function sum(items: readonly AnySchema[]): number {
   return items.reduce((total, item) => total + item.minBytes, 0);
 }
 
-function within<T>(name: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw step(error, name);
-  }
-}
-
-function step(error: unknown, name: string | undefined): unknown {
-  return error instanceof WireError ? error.prepend(name ?? '?') : error;
+function step(error: unknown, name: string): unknown {
+  return error instanceof WireError ? error.prepend(name) : error;
 }

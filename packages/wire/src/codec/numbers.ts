@@ -6,7 +6,7 @@ export const i8: Schema<number> = schema({
   minBytes: 1,
   write(writer, value) {
     checkInteger(value, -0x80, 0x7f);
-    writer.raw(Uint8Array.of(value));
+    writer.u8(value & 0xff);
   },
   read: (reader) => (reader.u8() << 24) >> 24,
 });
@@ -19,13 +19,28 @@ export const i64: Schema<bigint> = schema({
   write(writer, value) {
     if (typeof value !== 'bigint' || BigInt.asIntN(64, value) !== value)
       throw invalid('a bigint of 64 bits', value);
-    writer.sint64(value);
+    writer.uint64(zigzag(value));
   },
-  read(reader) {
-    const zigzag = reader.bigVarint(64);
-    return (zigzag >> 1n) ^ -(zigzag & 1n);
-  },
+  read: (reader) => unzigzag(reader.uint64()),
 });
+
+export const i128: Schema<bigint> = schema({
+  minBytes: 1,
+  write(writer, value) {
+    if (typeof value !== 'bigint' || BigInt.asIntN(128, value) !== value)
+      throw invalid('a bigint of 128 bits', value);
+    writer.uint128(zigzag(value));
+  },
+  read: (reader) => unzigzag(reader.bigVarint(128)),
+});
+
+function zigzag(value: bigint): bigint {
+  return value < 0n ? -2n * value - 1n : 2n * value;
+}
+
+function unzigzag(value: bigint): bigint {
+  return (value >> 1n) ^ -(value & 1n);
+}
 
 /** Four bytes, IEEE 754, little endian (postcard: f32). A number in between is rounded; one beyond is refused. */
 export const f32: Schema<number> = schema({
@@ -35,7 +50,7 @@ export const f32: Schema<number> = schema({
       throw invalid('a number in the range of a 32-bit float', value);
     writer.float(Math.fround(value));
   },
-  read: (reader) => dataView(reader.view(4)).getFloat32(0, true),
+  read: (reader) => reader.float(),
 });
 
 /** Eight bytes, IEEE 754, little endian (postcard: f64). */
@@ -45,7 +60,7 @@ export const f64: Schema<number> = schema({
     if (typeof value !== 'number') throw invalid('a number', value);
     writer.double(value);
   },
-  read: (reader) => dataView(reader.view(8)).getFloat64(0, true),
+  read: (reader) => reader.double(),
 });
 
 /** A zigzag varint (postcard: i16, i32). */
@@ -55,17 +70,13 @@ function signed(bits: 16 | 32): Schema<number> {
     minBytes: 1,
     write(writer, value) {
       checkInteger(value, -max - 1, max);
-      writer.sint32(value);
+      writer.uint32(((value << 1) ^ (value >> 31)) >>> 0);
     },
     read(reader) {
       const zigzag = reader.varint(2 * max + 1);
       return (zigzag >>> 1) ^ -(zigzag & 1);
     },
   });
-}
-
-function dataView(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function checkInteger(value: number, min: number, max: number): void {

@@ -1,16 +1,13 @@
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { WireError } from '../error.ts';
 import type { Id } from '../ids.ts';
 import { checkInteger, invalid } from './numbers.ts';
-import { type Schema, schema, type Writer } from './schema.ts';
+import { type Schema, schema } from './schema.ts';
 
 /** Longest byte string or text where a schema sets no limit of its own. */
 export const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 
 const U32_MAX = 0xffff_ffff;
-
-// Stricter than `isId`: upper-case digits would be another text for the same id, and sort elsewhere.
-const CANONICAL_ID = /^[0-9a-f]{64}$/;
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** No bytes at all (postcard: unit). */
 export const unit: Schema<undefined> = schema({ minBytes: 0, write() {}, read: () => undefined });
@@ -34,9 +31,7 @@ export const u8: Schema<number> = schema({
   minBytes: 1,
   write(writer, value) {
     checkInteger(value, 0, 0xff);
-    // Below 128 a varint is its byte; above, the continuation bit would change it.
-    if (value < 0x80) writer.uint32(value);
-    else writer.raw(Uint8Array.of(value));
+    writer.u8(value);
   },
   read: (reader) => reader.u8(),
 });
@@ -49,11 +44,21 @@ export const safeU64 = unsigned(Number.MAX_SAFE_INTEGER);
 export const u64: Schema<bigint> = schema({
   minBytes: 1,
   write(writer, value) {
-    if (typeof value !== 'bigint' || BigInt.asUintN(64, value) !== value)
+    if (typeof value !== 'bigint' || value < 0n || value > U64_MAX)
       throw invalid('a bigint below 2^64', value);
     writer.uint64(value);
   },
-  read: (reader) => reader.bigVarint(64),
+  read: (reader) => reader.uint64(),
+});
+
+export const u128: Schema<bigint> = schema({
+  minBytes: 1,
+  write(writer, value) {
+    if (typeof value !== 'bigint' || BigInt.asUintN(128, value) !== value)
+      throw invalid('a bigint below 2^128', value);
+    writer.uint128(value);
+  },
+  read: (reader) => reader.bigVarint(128),
 });
 
 /** Length-prefixed bytes. Decoding gives a view into the input. */
@@ -89,14 +94,30 @@ export function str(options: { max?: number } = {}): Schema<string> {
     minBytes: 1,
     write(writer, value) {
       if (typeof value !== 'string' || !value.isWellFormed()) throw invalid('well-formed text', value);
-      // A UTF-16 code unit takes at most three bytes of UTF-8.
-      if (value.length * 3 > max && new TextEncoder().encode(value).length > max) {
-        throw new WireError('limit', 0, `text above the limit of ${max} bytes`);
-      }
-      writer.string(value);
+      if (!writer.string(value, max)) throw new WireError('limit', 0, `text above the limit of ${max} bytes`);
     },
     read: (reader) => reader.string(max),
   });
+}
+
+/** One Unicode scalar value, as text (postcard: char): its length, then its UTF-8. */
+export const char: Schema<string> = schema({
+  minBytes: 2,
+  write(writer, value) {
+    if (typeof value !== 'string' || !isChar(value)) throw invalid('one character', value);
+    writer.string(value, 4);
+  },
+  read(reader) {
+    const offset = reader.offset;
+    const value = reader.string(4);
+    if (!isChar(value)) throw new WireError('out-of-range', offset, 'not one character');
+    return value;
+  },
+});
+
+function isChar(value: string): boolean {
+  const code = value.codePointAt(0);
+  return code !== undefined && value.length === (code > 0xffff ? 2 : 1) && value.isWellFormed();
 }
 
 /** 32 raw bytes on the wire, a branded hex string here. */
@@ -104,11 +125,10 @@ export function id<I extends Id<string>>(): Schema<I> {
   return schema({
     minBytes: 32,
     write(writer, value) {
-      if (typeof value !== 'string' || !CANONICAL_ID.test(value))
+      if (typeof value !== 'string' || !writer.id(value))
         throw invalid('an id of 64 lower-case hex digits', value);
-      writer.raw(hexToBytes(value));
     },
-    read: (reader) => bytesToHex(reader.view(32)) as I,
+    read: (reader) => reader.id() as I,
   });
 }
 
@@ -117,14 +137,8 @@ function unsigned(max: number): Schema<number> {
     minBytes: 1,
     write(writer, value) {
       checkInteger(value, 0, max);
-      writeVarint(writer, value);
+      writer.varint(value);
     },
     read: (reader) => reader.varint(max),
   });
-}
-
-/** An unsigned varint of up to 2^53 − 1. */
-export function writeVarint(writer: Writer, value: number): void {
-  if (value <= U32_MAX) writer.uint32(value);
-  else writer.uint64(BigInt(value));
 }

@@ -1,5 +1,10 @@
 import { WireError } from '../error.ts';
+import { readId } from './id-text.ts';
 
+/** Longest text that is put together here: above, the decoder's fixed cost is the smaller one. */
+const MAX_SHORT_TEXT = 32;
+
+const scratch = new DataView(new ArrayBuffer(8));
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -13,12 +18,10 @@ export class Reader {
   readonly bytes: Uint8Array;
   offset = 0;
 
+  #buffer: ArrayBufferLike | undefined;
+
   constructor(bytes: Uint8Array) {
-    // Not a subclass: the views that decoding hands out must not be Node's Buffers, whose `slice` does not copy.
-    this.bytes =
-      bytes.constructor === Uint8Array
-        ? bytes
-        : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.bytes = bytes;
   }
 
   get remaining(): number {
@@ -37,6 +40,13 @@ export class Reader {
    * fewest bytes. `max` is at most 2^53 − 1.
    */
   varint(max: number): number {
+    const byte = this.bytes[this.offset];
+    if (byte === undefined || byte > 0x7f || byte > max) return this.#longVarint(max);
+    this.offset += 1;
+    return byte;
+  }
+
+  #longVarint(max: number): number {
     const start = this.offset;
     let value = 0;
     let scale = 1;
@@ -54,6 +64,30 @@ export class Reader {
       if (this.offset - start === 8) throw new WireError('out-of-range', start, `integer above ${max}`);
       scale *= 128;
     }
+  }
+
+  /** An unsigned varint of at most 64 bits. */
+  uint64(): bigint {
+    const { bytes, offset } = this;
+    // Four bytes hold 28 bits, and the ten of the longest 28, 28 and 8: numbers, until the value is whole.
+    let low = 0;
+    let middle = 0;
+    let high = 0;
+    for (let i = 0; i < 10; i += 1) {
+      const byte = bytes[offset + i];
+      if (byte === undefined) break;
+      if (i < 4) low |= (byte & 0x7f) << (7 * i);
+      else if (i < 8) middle |= (byte & 0x7f) << (7 * (i - 4));
+      else high |= (byte & 0x7f) << (7 * (i - 8));
+      if (byte > 0x7f) continue;
+      if ((byte === 0 && i > 0) || high > 0xff) break;
+      this.offset = offset + i + 1;
+      scratch.setUint32(0, low | (middle << 28), true);
+      scratch.setUint32(4, (middle >>> 4) | (high << 24), true);
+      return scratch.getBigUint64(0, true);
+    }
+    // Whatever is wrong, the general way says what.
+    return this.bigVarint(64);
   }
 
   /** An unsigned varint of at most `bits` bits. */
@@ -78,10 +112,26 @@ export class Reader {
 
   /** `length` bytes as a view into the input. */
   view(length: number): Uint8Array {
-    if (length > this.remaining) throw this.#short(this.offset, length);
-    const view = this.bytes.subarray(this.offset, this.offset + length);
-    this.offset += length;
-    return view;
+    const at = this.#skip(length);
+    // Not `subarray`, whose views of a Buffer are Buffers, and their `slice` does not copy. Asking for `buffer` takes
+    // as long as making the view, so it is asked for once.
+    this.#buffer ??= this.bytes.buffer;
+    return new Uint8Array(this.#buffer, this.bytes.byteOffset + at, length);
+  }
+
+  /** 32 bytes as 64 lower-case hex digits. */
+  id(): string {
+    return readId(this.bytes, this.#skip(32));
+  }
+
+  /** Four bytes, IEEE 754, little endian. */
+  float(): number {
+    return this.#toScratch(4).getFloat32(0, true);
+  }
+
+  /** Eight bytes, IEEE 754, little endian. */
+  double(): number {
+    return this.#toScratch(8).getFloat64(0, true);
   }
 
   /** A length prefix of at most `max` things of at least `minBytes` each; refused before anything is allocated. */
@@ -101,9 +151,12 @@ export class Reader {
 
   string(maxBytes: number): string {
     const start = this.offset;
-    const bytes = this.view(this.length(maxBytes, 1));
+    const length = this.length(maxBytes, 1);
+    const at = this.#skip(length);
+    const short = length <= MAX_SHORT_TEXT ? asciiText(this.bytes, at, length) : undefined;
+    if (short !== undefined) return short;
     try {
-      return utf8.decode(bytes);
+      return utf8.decode(this.bytes.subarray(at, at + length));
     } catch {
       throw new WireError('utf8', start, 'invalid UTF-8');
     }
@@ -114,6 +167,20 @@ export class Reader {
       throw new WireError('trailing-bytes', this.offset, `${this.remaining} bytes too many`);
   }
 
+  /** Steps over `length` bytes and says where they start. */
+  #skip(length: number): number {
+    const at = this.offset;
+    if (length > this.bytes.length - at) throw this.#short(at, length);
+    this.offset = at + length;
+    return at;
+  }
+
+  #toScratch(length: number): DataView {
+    const at = this.#skip(length);
+    for (let i = 0; i < length; i += 1) scratch.setUint8(i, this.bytes[at + i] as number);
+    return scratch;
+  }
+
   #short(start: number, needed: number): WireError {
     return new WireError('too-short', start, `needs ${needed} bytes, ${this.bytes.length - start} are left`);
   }
@@ -121,4 +188,28 @@ export class Reader {
 
 function overlong(start: number): WireError {
   return new WireError('non-canonical', start, 'varint in more bytes than it needs');
+}
+
+/** The text of ASCII bytes, undefined if others are among them. */
+function asciiText(bytes: Uint8Array, start: number, length: number): string | undefined {
+  const end = start + length;
+  let all = 0;
+  for (let i = start; i < end; i += 1) all |= bytes[i] as number;
+  if (all > 0x7f) return undefined;
+  let text = '';
+  let i = start;
+  // A call for eight characters takes little longer than for one.
+  for (; i + 8 <= end; i += 8)
+    text += String.fromCharCode(
+      bytes[i] as number,
+      bytes[i + 1] as number,
+      bytes[i + 2] as number,
+      bytes[i + 3] as number,
+      bytes[i + 4] as number,
+      bytes[i + 5] as number,
+      bytes[i + 6] as number,
+      bytes[i + 7] as number,
+    );
+  for (; i < end; i += 1) text += String.fromCharCode(bytes[i] as number);
+  return text;
 }

@@ -1,10 +1,17 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { WireError } from '../error.ts';
 import { Reader } from './reader.ts';
+import { Writer } from './writer.ts';
+
+export type { Writer } from './writer.ts';
 
 /** What encodes and decodes one type; the smallest thing that other packages ask for. */
 export interface Codec<T> {
-  /** Freshly allocated bytes, owned by the caller. @throws WireError `invalid-value`, `limit`. */
+  /**
+   * Bytes that are the caller's: nothing else writes to them. Above 64 bytes they are a view into a larger buffer,
+   * which this codec's other messages share: copy what you transfer to a worker, or keep alone for long.
+   *
+   * @throws WireError `invalid-value`, `limit`.
+   */
   encode(value: T): Uint8Array;
   /** Reads all of `bytes`, which is borrowed: byte fields of the result are views into it. @throws WireError */
   decode(bytes: Uint8Array): T;
@@ -12,8 +19,6 @@ export interface Codec<T> {
 
 /** The TypeScript type that a codec describes. */
 export type Infer<C> = C extends Codec<infer T> ? T : never;
-
-export type Writer = BinaryWriter;
 
 /** A codec that composes: it writes into, and reads from, the middle of something larger. */
 export interface Schema<T> extends Codec<T> {
@@ -29,30 +34,27 @@ export interface SchemaInit<T> {
   read(reader: Reader): T;
 }
 
-/** A writer that grew above this is not kept. */
-const MAX_KEPT_BYTES = 1 << 20;
-
-// A new writer costs six times a small message; one is reused, unless an encode runs inside another's.
-let spare: BinaryWriter | undefined = new BinaryWriter();
-
 /** Completes `write` and `read` to a codec; `name` starts the path of every error. */
 export function schema<T>(init: SchemaInit<T>, name?: string): Schema<T> {
+  // Made by the first encode, and away while one runs: an encode inside of it gets another.
+  let spare: Writer | undefined;
   return {
-    ...init,
+    minBytes: init.minBytes,
+    write: init.write,
+    read: init.read,
     encode(value) {
-      const writer = spare ?? new BinaryWriter();
+      const writer = spare ?? new Writer();
       spare = undefined;
-      let bytes: Uint8Array | undefined;
       try {
         init.write(writer, value);
       } catch (error) {
+        // The bytes written so far must not leak into the next message.
+        writer.abort();
+        spare = writer;
         throw named(error, name);
-      } finally {
-        // Also after a throw: the bytes written so far must not leak into the next message.
-        bytes = writer.finish();
-        if (bytes.length <= MAX_KEPT_BYTES) spare = writer;
-        else spare ??= new BinaryWriter();
       }
+      const bytes = writer.finish();
+      spare = writer;
       return bytes;
     },
     decode(bytes) {
