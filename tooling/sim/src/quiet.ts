@@ -36,10 +36,7 @@ export async function quiet(world: World): Promise<void> {
 /** In voters mode everybody has to come back; elsewhere somebody may stay away, but not all. */
 function returns({ scenario, members, random }: World): boolean {
   if (scenario.mode === 'voters') return true;
-  const leads = members.some(
-    ({ state, index }) => state !== 'down' && scenario.preferences[index] !== 'observer',
-  );
-  return !leads || members.every(({ state }) => state === 'down') || random.chance(0.9);
+  return members.every(({ state }) => state === 'down') || random.chance(0.9);
 }
 
 /** What keeps the group from being whole; empty when it is. */
@@ -68,15 +65,14 @@ function whatIsMissing(world: World): string[] {
     if (open !== others.length) missing.push(`${name} has ${open} connections for ${others.length} bonds`);
   }
   if (scenario.mode === 'dynamic' && missing.length === 0) {
-    const counted = running.filter(({ member }) => scenario.preferences[member.index] !== 'observer');
-    missing.push(...whatViewsLack(running, counted));
+    missing.push(...whatViewsLack(running));
   }
   return missing;
 }
 
-/** Dynamic: one view of all bonded members that are not observers. */
-function whatViewsLack(running: readonly Life[], counted: readonly Life[]): string[] {
-  const ids = counted.map(({ member }) => member.id).sort();
+/** Dynamic: one view of all bonded members. */
+function whatViewsLack(running: readonly Life[]): string[] {
+  const ids = running.map(({ member }) => member.id).sort();
   return running.flatMap(({ name, group }) => {
     const view = [...group.status.value.members].sort();
     return view.join() === ids.join() ? [] : [`the view of ${name} is ${view.join(' ')}`];

@@ -86,8 +86,8 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
     drift: random.pick([0, 0, 0.01]),
     maxSkewMs: random.pick([0, 5000, 120_000]),
     preferences: Array.from({ length: members }, (_, index): Preference => {
-      const mayObserve = mode === 'voters' ? index >= voters : index > 0;
-      if (mayObserve && random.chance(0.1)) return 'observer';
+      // Dynamic: when an observer is the last that has a log, nobody may go on from it (see the README).
+      if (mode === 'voters' && index >= voters && random.chance(0.3)) return 'observer';
       return random.chance(0.1) ? { reluctant: 3 } : 'normal';
     }),
     largeValues: random.pick([0, 0, 0.03]),
