@@ -35,7 +35,7 @@ export function meetForeignLeader(s: RaftState, from: PeerId, status: StatusBody
   );
 }
 
-/** A single picture of the other side may be out of date: the same verdict must hold for an election timeout. */
+/** A single picture of the other side may be out of date: the same verdict must hold for two election timeouts. */
 function persists(s: RaftState, from: PeerId, status: StatusBody, nowMs: number): boolean {
   const nonce = status.sides[0]?.nonce ?? 0n;
   const known = s.conflicts.get(from);
@@ -44,7 +44,7 @@ function persists(s: RaftState, from: PeerId, status: StatusBody, nowMs: number)
     return false;
   }
   known.seenMs = nowMs;
-  return nowMs - known.sinceMs >= s.electionTimeoutMs;
+  return nowMs - known.sinceMs >= 2 * s.electionTimeoutMs;
 }
 
 /**
