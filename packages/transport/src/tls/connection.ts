@@ -8,7 +8,7 @@ import { assertExporterArguments } from '../shared/exporter-arguments.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import type { EndpointLimits } from '../shared/options.ts';
 import type { LinkCore } from './core/link-core.ts';
-import { MAX_PEER_LINKS, Mux } from './core/mux.ts';
+import { MAX_PEER_LINKS, Mux, type MuxEffect } from './core/mux.ts';
 import { TlsLink } from './link.ts';
 
 /** What leaves at once: four TLS records. While they are on their way to the host, the next are not chosen yet. */
@@ -179,34 +179,44 @@ export class TlsConnection implements Connection {
     this.#flush();
   };
 
-  /** Runs one step of the mux and does what it asks. */
+  /** Runs one step of the mux and does what it asks. An error of ours ends this connection, never the process. */
   #drive(step: () => void): void {
-    step();
-    for (const effect of this.#mux.drain()) {
-      switch (effect.type) {
-        case 'welcome':
-          this.#onWelcome();
-          break;
-        case 'opened':
-          if (!this.#error) this.#waiting.push(this.#add(effect.link));
-          break;
-        case 'readable':
-          this.#links.get(effect.link)?.handleReadable();
-          this.#maybeForget(effect.link);
-          break;
-        case 'taken':
-          this.#links.get(effect.link)?.handleTaken();
-          this.#maybeForget(effect.link);
-          break;
-        case 'closing':
-          this.#fail(closedError(effect.reason));
-          this.#schedule();
-          break;
-        case 'ended':
-          this.#handleEnded(effect.reason, effect.destroy);
-      }
+    try {
+      step();
+      for (const effect of this.#mux.drain()) this.#execute(effect);
+      this.#arm();
+    } catch (error) {
+      this.#timer?.cancel();
+      this.#handleEnded(
+        { code: CloseCode.UnexpectedClose, reason: `the connection failed: ${String(error)}`, remote: false },
+        true,
+      );
     }
-    this.#arm();
+  }
+
+  #execute(effect: MuxEffect): void {
+    switch (effect.type) {
+      case 'welcome':
+        this.#onWelcome();
+        break;
+      case 'opened':
+        if (!this.#error) this.#waiting.push(this.#add(effect.link));
+        break;
+      case 'readable':
+        this.#links.get(effect.link)?.handleReadable();
+        this.#maybeForget(effect.link);
+        break;
+      case 'taken':
+        this.#links.get(effect.link)?.handleTaken();
+        this.#maybeForget(effect.link);
+        break;
+      case 'closing':
+        this.#fail(closedError(effect.reason));
+        this.#schedule();
+        break;
+      case 'ended':
+        this.#handleEnded(effect.reason, effect.destroy);
+    }
   }
 
   #add(core: LinkCore): TlsLink {

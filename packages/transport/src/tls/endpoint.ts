@@ -20,7 +20,7 @@ import type { Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.
 import { localAddresses } from '../quic/local-addresses.ts';
 import { formatAddress, type HostPort, parseAddress, unmapped } from '../shared/address.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
-import { type EndpointLimits, parseLimits } from '../shared/options.ts';
+import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
 import { TlsConnection } from './connection.ts';
 import { contextOptions } from './context.ts';
 import { dialTls } from './dial.ts';
@@ -117,6 +117,7 @@ export class TlsEndpoint implements Endpoint {
 
   async connect(address: string, alpn: string, options: ConnectOptions = {}): Promise<Connection> {
     const { expect, signal } = options;
+    assertAlpns([alpn]);
     const target = parseAddress(address);
     signal?.throwIfAborted();
     if (this.#closing) throw this.#closedError();

@@ -4,7 +4,7 @@ import { Outbox } from './outbox.ts';
 import { MAX_DATA_BYTES, RECORD_HEADER_BYTES, RecordType, writeRecordHeader } from './records.ts';
 
 /** Bytes that either side may send on a new link before it heard anything about it. */
-export const FIRST_WINDOW_BYTES = 64 * 1024;
+export const FIRST_WINDOW_BYTES = 128 * 1024;
 /** What a link's window becomes at once when its connection can spare it, and then by doubling. */
 const SECOND_WINDOW_BYTES = 1024 * 1024;
 const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
