@@ -1,5 +1,6 @@
 import { blake3 } from '@noble/hashes/blake3.js';
-import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { readId } from './codec/id-text.ts';
 
 declare const brand: unique symbol;
 
@@ -35,7 +36,7 @@ export function parseId<I extends Id<string>>(text: string): I {
 /** The id whose 32 bytes these are. Borrows nothing. @throws RangeError for any other length. */
 export function idFromBytes<I extends Id<string>>(bytes: Uint8Array): I {
   if (bytes.length !== 32) throw new RangeError(`an id has 32 bytes, got ${bytes.length}`);
-  return bytesToHex(bytes) as I;
+  return readId(bytes, 0) as I;
 }
 
 /** The 32 bytes of an id, freshly allocated. */

@@ -1,53 +1,94 @@
-import { bytesToHex } from '@noble/hashes/utils.js';
-
-/** Ids read last, by their last 12 bits: at most 4096 of them, about half a megabyte. */
+/** Ids read or written lately, one for each value of the last 12 bits: about half a megabyte when all are taken. */
 const SLOTS = 4096;
-const texts: (string | undefined)[] = [];
+// Filled: an array with holes as large as this one would be a hash table.
+const texts = new Array<string>(SLOTS).fill('');
 const stored = new Uint8Array(SLOTS * 32);
+/** The first bytes of the id that was last written without being found in its slot. */
+const missed = new Int32Array(SLOTS);
 
+const digits = '0123456789abcdef';
+const codes = new Array<number>(64).fill(0);
 const INVALID = 0xff;
 const nibbles = new Uint8Array(128).fill(INVALID);
-for (let i = 0; i < 16; i += 1) nibbles[i.toString(16).charCodeAt(0)] = i;
+for (let i = 0; i < 16; i += 1) nibbles[digits.charCodeAt(i)] = i;
 
 /**
  * Writes the 32 bytes of an id of 64 lower-case hex digits; false if `text` is anything else.
  *
  * Stricter than `isId`: upper-case digits would be another text for the same id, and sort elsewhere.
+ *
+ * A node names few ids many times: one that was seen lately costs a comparison of texts, for decoding gives out the
+ * same string as before, and a copy of 32 bytes. A stranger's ids can do no more than push others out.
  */
 export function writeId(text: string, target: Uint8Array, offset: number): boolean {
   if (text.length !== 64) return false;
-  let codes = 0;
-  let digits = 0;
+  const slot =
+    ((nibbleOf(text.charCodeAt(61)) << 8) |
+      (nibbleOf(text.charCodeAt(62)) << 4) |
+      nibbleOf(text.charCodeAt(63))) %
+    SLOTS;
+  if (texts[slot] === text) {
+    const at = slot * 32;
+    for (let i = 0; i < 32; i += 1) target[offset + i] = stored[at + i] as number;
+    return true;
+  }
+  let allCodes = 0;
+  let allDigits = 0;
   for (let i = 0; i < 32; i += 1) {
     const a = text.charCodeAt(2 * i);
     const b = text.charCodeAt(2 * i + 1);
-    const high = nibbles[a & 0x7f] as number;
-    const low = nibbles[b & 0x7f] as number;
-    codes |= a | b;
-    digits |= high | low;
+    const high = nibbleOf(a);
+    const low = nibbleOf(b);
+    allCodes |= a | b;
+    allDigits |= high | low;
     target[offset + i] = (high << 4) | low;
   }
-  return codes < 0x80 && digits < 0x10;
+  if (allCodes > 0x7f || allDigits > 0xf) return false;
+  const first =
+    ((target[offset] as number) << 24) |
+    ((target[offset + 1] as number) << 16) |
+    ((target[offset + 2] as number) << 8) |
+    (target[offset + 3] as number);
+  // Kept when missed twice in a row: more ids than slots would only push each other out. `text` itself is not kept,
+  // as it may be a part of something large.
+  if (missed[slot] === first) keep(slot, target, offset);
+  missed[slot] = first;
+  return true;
 }
 
-/**
- * The text of the id at `offset`, where 32 bytes are known to be.
- *
- * A node reads few ids many times: one that was read lately costs a comparison of 32 bytes, and is the same string as
- * before. A stranger's ids can do no more than push others out.
- */
+/** The text of the id at `offset`, where 32 bytes are known to be. */
 export function readId(source: Uint8Array, offset: number): string {
   const slot = (((source[offset + 30] as number) & 0xf) << 8) | (source[offset + 31] as number);
+  const text = texts[slot] as string;
+  return text !== '' && isStored(slot, source, offset) ? text : keep(slot, source, offset);
+}
+
+function isStored(slot: number, source: Uint8Array, offset: number): boolean {
   const at = slot * 32;
-  const text = texts[slot];
-  if (text !== undefined) {
-    let i = 0;
-    while (i < 32 && source[offset + i] === stored[at + i]) i += 1;
-    if (i === 32) return text;
+  let difference = 0;
+  for (let i = 0; i < 32; i += 4)
+    difference |=
+      ((source[offset + i] as number) ^ (stored[at + i] as number)) |
+      ((source[offset + i + 1] as number) ^ (stored[at + i + 1] as number)) |
+      ((source[offset + i + 2] as number) ^ (stored[at + i + 2] as number)) |
+      ((source[offset + i + 3] as number) ^ (stored[at + i + 3] as number));
+  return difference === 0;
+}
+
+function keep(slot: number, source: Uint8Array, offset: number): string {
+  const at = slot * 32;
+  for (let i = 0; i < 32; i += 1) {
+    const byte = source[offset + i] as number;
+    stored[at + i] = byte;
+    codes[2 * i] = digits.charCodeAt(byte >> 4);
+    codes[2 * i + 1] = digits.charCodeAt(byte & 0xf);
   }
-  const bytes = source.subarray(offset, offset + 32);
-  const read = bytesToHex(bytes);
-  texts[slot] = read;
-  stored.set(bytes, at);
-  return read;
+  // In one piece: a text that grew by concatenation stays a tree, and comparing it takes ten times as long.
+  const text = String.fromCharCode(...codes);
+  texts[slot] = text;
+  return text;
+}
+
+function nibbleOf(code: number): number {
+  return nibbles[code & 0x7f] as number;
 }

@@ -9,6 +9,8 @@ export const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 const U32_MAX = 0xffff_ffff;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
+const utf8 = new TextEncoder();
+
 /** No bytes at all (postcard: unit). */
 export const unit: Schema<undefined> = schema({ minBytes: 0, write() {}, read: () => undefined });
 
@@ -93,8 +95,14 @@ export function str(options: { max?: number } = {}): Schema<string> {
   return schema({
     minBytes: 1,
     write(writer, value) {
-      if (typeof value !== 'string' || !value.isWellFormed()) throw invalid('well-formed text', value);
-      if (!writer.string(value, max)) throw new WireError('limit', 0, `text above the limit of ${max} bytes`);
+      if (typeof value !== 'string') throw invalid('well-formed text', value);
+      if (value.length <= max && writer.shortAscii(value)) return;
+      if (!value.isWellFormed()) throw invalid('well-formed text', value);
+      // A UTF-16 code unit takes at least a byte of UTF-8: a text above the limit is not encoded to find that out.
+      const encoded = value.length > max ? undefined : utf8.encode(value);
+      if (!encoded || encoded.length > max)
+        throw new WireError('limit', 0, `text above the limit of ${max} bytes`);
+      writer.bytes(encoded);
     },
     read: (reader) => reader.string(max),
   });
@@ -105,7 +113,7 @@ export const char: Schema<string> = schema({
   minBytes: 2,
   write(writer, value) {
     if (typeof value !== 'string' || !isChar(value)) throw invalid('one character', value);
-    writer.string(value, 4);
+    writer.bytes(utf8.encode(value));
   },
   read(reader) {
     const offset = reader.offset;

@@ -5,7 +5,6 @@ const MAX_OWN_BYTES = 64;
 const FIRST_SLAB_BYTES = 256;
 const MAX_SLAB_BYTES = 32 * 1024;
 
-const utf8 = new TextEncoder();
 const scratch = new DataView(new ArrayBuffer(8));
 
 /**
@@ -119,30 +118,19 @@ export class Writer {
     return true;
   }
 
-  /** A length, then the UTF-8 of `value`; false, and nothing written, if its UTF-8 takes more than `maxBytes`. */
-  string(value: string, maxBytes: number): boolean {
-    if (value.length < 0x80) {
-      // ASCII is one byte a character, and its length one byte too.
-      const at = this.#reserve(1 + value.length);
-      const bytes = this.#bytes;
-      let i = 0;
-      for (; i < value.length; i += 1) {
-        const code = value.charCodeAt(i);
-        if (code > 0x7f) break;
-        bytes[at + 1 + i] = code;
-      }
-      if (i === value.length) {
-        if (i > maxBytes) return false;
-        bytes[at] = i;
-        this.#offset = at + 1 + i;
-        return true;
-      }
+  /** A length, then the bytes of an ASCII text of fewer than 128 characters; false, and nothing written, for others. */
+  shortAscii(value: string): boolean {
+    const { length } = value;
+    if (length > 0x7f) return false;
+    const at = this.#reserve(1 + length);
+    const bytes = this.#bytes;
+    bytes[at] = length;
+    for (let i = 0; i < length; i += 1) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) return false;
+      bytes[at + 1 + i] = code;
     }
-    // A UTF-16 code unit takes at least a byte of UTF-8: a text above the limit is not encoded to find that out.
-    if (value.length > maxBytes) return false;
-    const encoded = utf8.encode(value);
-    if (encoded.length > maxBytes) return false;
-    this.bytes(encoded);
+    this.#offset = at + 1 + length;
     return true;
   }
 
