@@ -40,9 +40,21 @@ function chooseDynamic(s: RaftState, nowMs: number): Electorate | undefined {
   const { members } = s.log;
   if (s.counted && reachesMajority(s)) return { kind: 'set', members };
   if (s.log.last > 0 && nowMs - s.lastContactMs < 2 * s.electionTimeoutMs) return undefined;
-  if (reachesMajority(s)) return undefined;
+  if (reachesMajority(s) || lostJustNow(s, nowMs)) return undefined;
   const founders = chooseFounders(s);
   return founders && { kind: 'founders', members: founders };
+}
+
+/**
+ * A bond that broke within an election timeout, without a goodbye, still keeps from forcing an epoch (D4) or founding a
+ * group (D5): mostly the connection is dialled again at once, and both ends would have founded sides of their own.
+ */
+function lostJustNow(s: RaftState, nowMs: number): boolean {
+  for (const [peer, { incarnation, sinceMs, departed, hadLog }] of s.lost) {
+    if (departed || nowMs - sinceMs >= s.electionTimeoutMs) continue;
+    if (s.log.last === 0 ? hadLog : isMember(s.log.members, peer, incarnation)) return true;
+  }
+  return false;
 }
 
 /**

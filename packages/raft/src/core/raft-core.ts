@@ -194,7 +194,8 @@ export class RaftCore {
     if (!peer) return;
     s.peers.delete(id);
     if (s.lost.size >= s.config.limits.maxPeers) s.lost.delete([...s.lost.keys()][0] as PeerId);
-    s.lost.set(id, { incarnation: peer.incarnation, sinceMs: nowMs, departed });
+    const hadLog = peer.status?.last !== undefined;
+    s.lost.set(id, { incarnation: peer.incarnation, sinceMs: nowMs, departed, hadLog });
     s.leadership?.progress.delete(id);
     if (s.leadership?.transferTo === id) s.leadership.transferTo = undefined;
     s.forwards.giveUp(s, (record) => record.leader === id);

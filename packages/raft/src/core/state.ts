@@ -64,8 +64,11 @@ export class RaftState {
   campaign: Campaign | undefined;
   leadership: Leadership | undefined;
   readonly peers = new Map<PeerId, Peer>();
-  /** Members that are gone: since when, and whether they said so. */
-  readonly lost = new Map<PeerId, { incarnation: bigint; sinceMs: number; departed: boolean }>();
+  /** Members that are gone: since when, whether they said so, and whether they had entries. */
+  readonly lost = new Map<
+    PeerId,
+    { incarnation: bigint; sinceMs: number; departed: boolean; hadLog: boolean }
+  >();
   readonly forwards = new ForwardTable();
   readonly reads = new ReadTable();
   departing = false;
