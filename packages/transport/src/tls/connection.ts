@@ -172,6 +172,7 @@ export class TlsConnection implements Connection {
     if (length === 0) return;
     this.#writing = true;
     this.#socket.write(this.#batch.subarray(0, length), this.#handleWritten);
+    if (this.#mux.finished) this.#socket.end();
   }
 
   readonly #handleWritten = (): void => {

@@ -218,13 +218,14 @@ export class TlsEndpoint implements Endpoint {
     // Gone already, or this endpoint is.
     raw.on('error', () => {});
     const { remoteAddress, remotePort } = raw;
-    const host = unmapped(remoteAddress ?? '');
-    const leave = remoteAddress === undefined || this.#closing ? undefined : this.#halfOpen.enter(host);
-    if (!leave) {
-      this.#metrics.count('mosaik.transport.handshakes_refused');
-      raw.resetAndDestroy();
+    if (remoteAddress === undefined || this.#closing) {
+      raw.destroy();
       return;
     }
+    const leave = this.#halfOpen.enter(unmapped(remoteAddress), () => {
+      this.#metrics.count('mosaik.transport.handshakes_refused');
+      raw.resetAndDestroy();
+    });
     const key = streamKey(remoteAddress, remotePort);
     const deadline = this.#clock.schedule(this.limits.handshakeTimeoutMs, () => raw.destroy());
     const done = () => {

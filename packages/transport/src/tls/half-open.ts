@@ -1,29 +1,49 @@
 /** Unfinished inbound handshakes from one address, and in all. */
-const MAX_HALF_OPEN_PER_ADDRESS = 128;
-const MAX_HALF_OPEN = 1024;
+const MAX_PER_ADDRESS = 128;
+const MAX_IN_ALL = 1024;
 
-/** Counts the handshakes that strangers leave unfinished. */
+interface Handshake {
+  readonly host: string;
+  readonly drop: () => void;
+}
+
+/**
+ * The handshakes that strangers have not finished. One too many costs the oldest its place, first of the same address:
+ * an honest handshake takes milliseconds, so those that wait longest are the ones to lose.
+ */
 export class HalfOpen {
-  readonly #byAddress = new Map<string, number>();
-  #total = 0;
+  readonly #all = new Set<Handshake>();
+  readonly #byHost = new Map<string, Set<Handshake>>();
 
-  /** Counts one from `host`; undefined when there are too many. Otherwise what to call when it is over, either way. */
-  enter(host: string): (() => void) | undefined {
-    const fromAddress = this.#byAddress.get(host) ?? 0;
-    if (this.#total >= MAX_HALF_OPEN || fromAddress >= MAX_HALF_OPEN_PER_ADDRESS) return undefined;
-    this.#byAddress.set(host, fromAddress + 1);
-    this.#total += 1;
-    let left = false;
-    return () => {
-      if (!left) this.#leave(host);
-      left = true;
-    };
+  get size(): number {
+    return this.#all.size;
   }
 
-  #leave(host: string): void {
-    const fromAddress = (this.#byAddress.get(host) ?? 0) - 1;
-    if (fromAddress > 0) this.#byAddress.set(host, fromAddress);
-    else this.#byAddress.delete(host);
-    this.#total -= 1;
+  /** Counts one from `host`, until the function that it gives is called. `drop` ends it when its place is taken. */
+  enter(host: string, drop: () => void): () => void {
+    const sameHost = this.#byHost.get(host);
+    if (sameHost && sameHost.size >= MAX_PER_ADDRESS) this.#evictOldest(sameHost);
+    else if (this.#all.size >= MAX_IN_ALL) this.#evictOldest(this.#all);
+    const handshake = { host, drop };
+    this.#all.add(handshake);
+    const others = this.#byHost.get(host);
+    if (others) others.add(handshake);
+    else this.#byHost.set(host, new Set([handshake]));
+    return () => this.#leave(handshake);
+  }
+
+  #evictOldest(handshakes: Set<Handshake>): void {
+    for (const oldest of handshakes) {
+      this.#leave(oldest);
+      oldest.drop();
+      return;
+    }
+  }
+
+  #leave(handshake: Handshake): void {
+    this.#all.delete(handshake);
+    const sameHost = this.#byHost.get(handshake.host);
+    sameHost?.delete(handshake);
+    if (sameHost?.size === 0) this.#byHost.delete(handshake.host);
   }
 }

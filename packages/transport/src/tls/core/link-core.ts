@@ -100,10 +100,14 @@ export class LinkCore {
   }
 
   /** Bytes of the peer's frames arrived: large pieces are kept as they are. */
-  receive(bytes: Uint8Array, options: { drop: boolean }): void {
+  receive(bytes: Uint8Array): void {
     this.#receivedBytes += bytes.length;
-    this.#dropped = options.drop;
-    if (!options.drop) this.inbox.push(bytes);
+    if (!this.#dropped) this.inbox.push(bytes);
+  }
+
+  /** Nobody will read any more: what arrives from here on is forgotten, and counts as read. */
+  drop(): void {
+    this.#dropped = true;
   }
 
   /** How much more the peer may be told to send, 0 when that is not worth a record. The peer is told. */

@@ -103,6 +103,11 @@ export class Mux {
     return this.#ended || this.#closing !== undefined;
   }
 
+  /** Whether our own last word was written. */
+  get finished(): boolean {
+    return this.#closeSentMs !== undefined;
+  }
+
   // What links ask.
 
   open(priority: LinkPriority): LinkCore {
@@ -127,6 +132,11 @@ export class Mux {
   close(reason: CloseReason, nowMs: number): void {
     if (this.over) return;
     this.#closing = { reason, sinceMs: nowMs };
+    // Nobody reads any more. Room is granted all the same: two sides that close do not wait for each other.
+    for (const link of this.#links.values()) {
+      link.drop();
+      this.#granting.add(link);
+    }
     this.#effects.push({ type: 'closing', reason });
   }
 
@@ -238,6 +248,7 @@ export class Mux {
       this.#nextPeer += 2;
       this.#peerOpen += 1;
       link = new LinkCore({ id, priority: 'normal', budget: this.#budget });
+      if (this.#closing) link.drop();
       this.#links.set(id, link);
       this.#effects.push({ type: 'opened', link });
     }
@@ -247,8 +258,7 @@ export class Mux {
       this.#maybeForget(link);
     } else {
       if (!link.admits(payload.length)) return `more data for link ${id} than its window`;
-      // Once we close nobody reads: room is granted all the same, so that two sides that close do not wait.
-      link.receive(payload, { drop: this.#closing !== undefined });
+      link.receive(payload);
       this.#granting.add(link);
     }
     this.#readable.add(link);
