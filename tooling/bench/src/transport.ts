@@ -3,6 +3,7 @@ import { type TLSSocket, connect as tlsConnect, createServer as tlsServer } from
 import { type Link, SecretKey } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
 import { createCertificate } from '@mosaik/transport/testing';
+import { tlsTransport } from '@mosaik/transport/tls';
 import { type Bench, type BenchContext, type Child, median, percentile } from '../lib/bench.ts';
 
 const ALPN = '/bench/1';
@@ -38,15 +39,22 @@ type Parent = Omit<Child, 'stop'>;
 
 // Ours: frames over a Link.
 
+const transports = { quic: quicTransport, tls: tlsTransport };
+
+interface OurSetting {
+  transport: keyof typeof transports;
+  datagramBytes: number;
+}
+
 async function ourServer(parent: Parent): Promise<void> {
-  const { datagramBytes } = await parent.next<{ datagramBytes: number }>();
+  const { transport, datagramBytes } = await parent.next<OurSetting>();
   const init = {
     secretKey: SecretKey.generate(),
     host: '127.0.0.1',
     alpns: [ALPN],
     loopbackDatagramBytes: datagramBytes,
   };
-  const endpoint = await quicTransport.listen(init);
+  const endpoint = await transports[transport].listen(init);
   parent.send({ port: Number(endpoint.addresses[0]?.split(':')[1]) });
   const serve = async (link: Link) => {
     let left = 0;
@@ -66,14 +74,15 @@ async function ourServer(parent: Parent): Promise<void> {
   }
 }
 
-function ours(start: (role: string) => Child, name: string, datagramBytes: number): Peer {
+function ours(start: (role: string) => Child, name: string, setting: OurSetting): Peer {
+  const { transport, datagramBytes } = setting;
   return {
     name,
     role: 'ours',
     chunks: datagramBytes > 1350 ? 4096 : 1536,
     open: async () => {
       const server = start('ours');
-      server.send({ datagramBytes });
+      server.send(setting);
       const { port } = await server.next<Target>();
       const init = {
         secretKey: SecretKey.generate(),
@@ -81,7 +90,7 @@ function ours(start: (role: string) => Child, name: string, datagramBytes: numbe
         alpns: [ALPN],
         loopbackDatagramBytes: datagramBytes,
       };
-      const endpoint = await quicTransport.listen(init);
+      const endpoint = await transports[transport].listen(init);
       const connection = await endpoint.connect(`127.0.0.1:${port}`, ALPN);
       const link = await connection.openLink();
       const small = new Uint8Array(ECHO_BYTES);
@@ -364,8 +373,9 @@ async function echoes(session: Session, count: number, limitMs: number): Promise
 
 async function run({ report, start }: BenchContext): Promise<void> {
   const peers = [
-    ours(start, 'ours 1350', 1350),
-    ours(start, 'ours large', 16_383),
+    ours(start, 'ours 1350', { transport: 'quic', datagramBytes: 1350 }),
+    ours(start, 'ours large', { transport: 'quic', datagramBytes: 16_383 }),
+    ours(start, 'ours tls', { transport: 'tls', datagramBytes: 16_383 }),
     highLevel(start),
     tls(start),
     udp(start),
@@ -399,9 +409,12 @@ async function run({ report, start }: BenchContext): Promise<void> {
   compare('round trip 64 B p99', 'ms', 'ours 1350', 'p99Ms', [...others, 'udp']);
   compare('throughput 64 KiB writes, 1350 B datagrams', 'MB/s', 'ours 1350', 'megabytesPerSecond', others);
   compare('throughput 64 KiB writes, large datagrams', 'MB/s', 'ours large', 'megabytesPerSecond', others);
+  compare('round trip 64 B p50 over TLS', 'ms', 'ours tls', 'p50Ms', ['tls', 'udp']);
+  compare('round trip 64 B p99 over TLS', 'ms', 'ours tls', 'p99Ms', ['tls', 'udp']);
+  compare('throughput 64 KiB frames over TLS', 'MB/s', 'ours tls', 'megabytesPerSecond', ['tls']);
 }
 
-/** Ours over QUIC, the same library's own API, TLS over TCP and bare UDP: two processes each, one run. */
+/** Ours over QUIC and over TLS, the same library's own API, TLS over TCP and bare UDP: two processes each, one run. */
 export const bench: Bench = {
   name: 'transport',
   roles: { ours: ourServer, highLevel: highLevelServer, tls: tlsEcho, udp: udpEcho },
