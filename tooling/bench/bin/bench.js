@@ -31,8 +31,8 @@ for (const name of names.length > 0 ? names : known) {
     format: 'esm',
     target: 'node20',
     conditions: ['@mosaik/source'],
-    // Native binaries are found relative to their own files; CommonJS in a bundle needs a require.
-    external: ['@matrixai/*', 'lmdb'],
+    // Native binaries, and accelerators of JavaScript ones, are found relative to their own files; CommonJS in a bundle needs a require.
+    external: ['@matrixai/*', 'lmdb', 'msgpackr', 'cbor-x'],
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },

@@ -19,6 +19,7 @@ export class Reader {
   offset = 0;
 
   #buffer: ArrayBufferLike | undefined;
+  #data: DataView | undefined;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
@@ -121,7 +122,9 @@ export class Reader {
 
   /** 32 bytes as 64 lower-case hex digits. */
   id(): string {
-    return readId(this.bytes, this.#skip(32));
+    const { bytes } = this;
+    this.#data ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return readId(this.#data, this.#skip(32));
   }
 
   /** Four bytes, IEEE 754, little endian. */

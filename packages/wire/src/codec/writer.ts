@@ -20,6 +20,7 @@ const scratch = new DataView(new ArrayBuffer(8));
  */
 export class Writer {
   #bytes = new Uint8Array(0);
+  #view = new DataView(this.#bytes.buffer);
   #start = 0;
   #offset = 0;
 
@@ -113,7 +114,7 @@ export class Writer {
   /** The 32 bytes of an id; false, and nothing written, unless `text` is 64 lower-case hex digits. */
   id(text: string): boolean {
     const at = this.#reserve(32);
-    if (!writeId(text, this.#bytes, at)) return false;
+    if (!writeId(text, this.#view, at)) return false;
     this.#offset = at + 32;
     return true;
   }
@@ -177,6 +178,7 @@ export class Writer {
 
   #use(slab: Uint8Array<ArrayBuffer>, offset: number): void {
     this.#bytes = slab;
+    this.#view = new DataView(slab.buffer);
     this.#start = 0;
     this.#offset = offset;
   }
