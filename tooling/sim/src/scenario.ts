@@ -41,6 +41,8 @@ export interface Scenario {
   readonly maxFsyncMs: number;
   /** How much faster or slower clocks run than true time, at most. */
   readonly drift: number;
+  /** Whose addresses a member is started with: everybody's, or only the next one's. */
+  readonly bootstrap: 'all' | 'next';
   /** How far wall clocks may be off, either way. */
   readonly maxSkewMs: number;
   /** How much each member wants to lead. */
@@ -84,6 +86,8 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
     latencyMs: { min: 0.1, max: far ? 40 : 5, jitter: random.pick([0, 1, 20]) },
     maxFsyncMs: random.pick([0, 0, 2, 20]),
     drift: random.pick([0, 0, 0.01]),
+    // Dynamic: who does not meet the others before it may found a group founds one of its own, by design (D5).
+    bootstrap: mode === 'voters' && random.chance(0.3) ? 'next' : 'all',
     maxSkewMs: random.pick([0, 5000, 120_000]),
     preferences: Array.from({ length: members }, (_, index): Preference => {
       // Dynamic: when an observer is the last that has a log, nobody may go on from it (see the README).
@@ -113,7 +117,8 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
 }
 
 export function describeScenario(scenario: Scenario): string {
-  const { mode, members, voters, config, latencyMs, maxFsyncMs, drift, clients } = scenario;
+  const { mode, members, voters, config, latencyMs, maxFsyncMs, drift, maxSkewMs, bootstrap, clients } =
+    scenario;
   const faults = Object.entries(scenario.faults)
     .filter(([, weight]) => weight > 0)
     .map(([kind]) => kind);
@@ -121,7 +126,7 @@ export function describeScenario(scenario: Scenario): string {
     `${members} members, ${mode}${mode === 'voters' ? ` (${voters} of genesis)` : ''}`,
     `election timeout ${config.electionTimeoutMs ?? 2000} ms`,
     `latency ${latencyMs.min}–${latencyMs.max} ms + ${latencyMs.jitter} ms`,
-    `fsync ≤ ${maxFsyncMs} ms, drift ${drift}`,
+    `fsync ≤ ${maxFsyncMs} ms, drift ${drift}, skew ≤ ${maxSkewMs} ms, bootstrap ${bootstrap}`,
     ...(scenario.preferences.every((preference) => preference === 'normal')
       ? []
       : [`preferences ${scenario.preferences.map(describePreference).join(' ')}`]),

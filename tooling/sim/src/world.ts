@@ -149,7 +149,7 @@ export class World {
       listen: { host: host ?? '', port: Number(port) },
       transport: memoryTransport({ network: this.memory }),
       discovery: {
-        bootstrap: this.members.filter((other) => other !== member).map(({ address }) => address),
+        bootstrap: this.#knownTo(member).map(({ address }) => address),
       },
       clock,
       rng: seededRng(random.u64()),
@@ -241,6 +241,13 @@ export class World {
       life: undefined,
       lives: 0,
     };
+  }
+
+  #knownTo({ index }: Member): Member[] {
+    const { bootstrap, members } = this.scenario;
+    return this.members.filter((other) =>
+      bootstrap === 'all' ? other.index !== index : members > 1 && other.index === (index + 1) % members,
+    );
   }
 
   #createDisk(): Disk {
