@@ -7,12 +7,13 @@ import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
 import { assertExporterArguments } from '../shared/exporter-arguments.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import type { EndpointLimits } from '../shared/options.ts';
+import { returnBatch, takeBatch } from './batch-pool.ts';
 import type { LinkCore } from './core/link-core.ts';
 import { MAX_PEER_LINKS, Mux, type MuxEffect } from './core/mux.ts';
 import { TlsLink } from './link.ts';
 
-/** What leaves at once: four TLS records. While they are on their way to the host, the next are not chosen yet. */
-const BATCH_BYTES = 65_536;
+/** Batches up to this are copied, and their buffer is free at once. */
+const SMALL_BATCH_BYTES = 4096;
 /** How long the peer may take to end its side of a stream that is over. */
 const GOODBYE_MS = 1000;
 
@@ -47,7 +48,6 @@ export class TlsConnection implements Connection {
   readonly #mux: Mux;
   readonly #links = new Map<LinkCore, TlsLink>();
   readonly #waiting = new ItemQueue<TlsLink>(MAX_PEER_LINKS);
-  #batch = new Uint8Array(0);
   #writing = false;
   #scheduled = false;
   #timer: Timer | undefined;
@@ -164,21 +164,24 @@ export class TlsConnection implements Connection {
 
   #flush(): void {
     if (this.#writing || this.#socket.destroyed || !this.#socket.writable) return;
-    if (this.#batch.length === 0) this.#batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
+    const batch = takeBatch();
     let length = 0;
     this.#drive(() => {
-      length = this.#mux.fill(this.#batch, this.#clock.nowMs());
+      length = this.#mux.fill(batch, this.#clock.nowMs());
     });
+    const small = length <= SMALL_BATCH_BYTES;
+    const bytes = small ? batch.slice(0, length) : batch.subarray(0, length);
+    if (small) returnBatch(batch);
     if (length === 0) return;
     this.#writing = true;
-    this.#socket.write(this.#batch.subarray(0, length), this.#handleWritten);
+    this.#socket.write(bytes, (error) => {
+      // The host may still hold what it could not write.
+      if (!small && !error) returnBatch(batch);
+      this.#writing = false;
+      this.#flush();
+    });
     if (this.#mux.finished) this.#socket.end();
   }
-
-  readonly #handleWritten = (): void => {
-    this.#writing = false;
-    this.#flush();
-  };
 
   /** Runs one step of the mux and does what it asks. An error of ours ends this connection, never the process. */
   #drive(step: () => void): void {
