@@ -281,10 +281,9 @@ export class Checks {
     if (founder && index > 1) {
       const reached = before.filter(({ peer, incarnation }) => {
         const member = this.#members.find(({ id }) => id === peer);
-        return (
-          member === founder.member ||
-          (member?.disk.incarnation === incarnation && founder.group.bonds.has(peer))
-        );
+        if (member === founder.member) return true;
+        if (member?.disk.incarnation !== incarnation || !founder.group.bonds.has(peer)) return false;
+        return sideOf(member.disk) === sideOf(disk);
       });
       if (2 * reached.length > before.length)
         this.#report(
