@@ -76,12 +76,13 @@ function crash(world: World, member: Member, backMs = world.random.waitMs(1500))
 }
 
 /**
- * Dynamic: who is without its bonds for more than an election timeout may rightly force an epoch or found a group (D4,
- * D5). So a connection is lost only once both ends have found each other again.
+ * Dynamic: who is without its bonds for more than an election timeout may rightly force an epoch, and two empty members
+ * that lose each other may each found a group (D4, D5). So a connection is lost only once both ends have found each
+ * other again, and one of them has a log.
  */
 function isSettled(a: Member, b: Member): boolean {
   const knows = (one: Member, other: Member) => one.life?.group.bonds.has(other.id) === true;
-  return knows(a, b) && knows(b, a);
+  return knows(a, b) && knows(b, a) && a.disk.lastIndex + b.disk.lastIndex > 0;
 }
 
 function startLater(world: World, member: Member, delayMs: number): void {
