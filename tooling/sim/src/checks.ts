@@ -153,11 +153,10 @@ export class Checks {
 
   #handleCommitted(life: Life, status: RaftStatus, before: number): void {
     const { disk, name } = life;
-    const first = this.#agreed.length + 1;
     const conflict = this.#extend(life, before + 1, status.committed);
     if (conflict)
       this.#report('committed entries are the same everywhere (Raft §5.4.3)', `${name}: ${conflict}`);
-    if (status.role !== 'leader' || status.committed < first) return;
+    if (status.role !== 'leader') return;
     const newest = disk.at(status.committed);
     if (!newest) return;
     if (newest.epoch.term !== status.term)
