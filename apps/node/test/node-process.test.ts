@@ -146,30 +146,33 @@ describe('mosaik up', { timeout: 60_000 }, () => {
 });
 
 describe('mosaik demo', { timeout: 120_000 }, () => {
-  it('--once forms a group, fails over, and brings the killed node back, with real processes', async () => {
-    const { code, stdout, stderr } = await runMosaik(['demo', '--once']);
-    expect([code, stderr]).toEqual([0, '']);
-    const steps = stdout.split('\n').map((line) => line.slice(0, 36).trim());
-    expect(steps).toEqual(
-      expect.arrayContaining([
-        'mesh formed',
-        'leader elected',
-        'write through a follower',
-        'read back from every member',
-        'leader killed',
-        'new leader',
-        'next write committed',
-        'killed member restarted',
-        'caught up',
-        'all states equal',
-      ]),
-    );
-    const times = stdout
-      .trim()
-      .split('\n')
-      .map((line) => / (\d+) ms {2}/.exec(line)?.[1]);
-    expect(times.every((time) => time !== undefined)).toBe(true);
-  });
+  it.each(['quic', 'tls'])(
+    '--once forms a group, fails over, and brings the killed node back, with real processes over %s',
+    async (transport) => {
+      const { code, stdout, stderr } = await runMosaik(['demo', '--once', '--transport', transport]);
+      expect([code, stderr]).toEqual([0, '']);
+      const steps = stdout.split('\n').map((line) => line.slice(0, 36).trim());
+      expect(steps).toEqual(
+        expect.arrayContaining([
+          'mesh formed',
+          'leader elected',
+          'write through a follower',
+          'read back from every member',
+          'leader killed',
+          'new leader',
+          'next write committed',
+          'killed member restarted',
+          'caught up',
+          'all states equal',
+        ]),
+      );
+      const times = stdout
+        .trim()
+        .split('\n')
+        .map((line) => / (\d+) ms {2}/.exec(line)?.[1]);
+      expect(times.every((time) => time !== undefined)).toBe(true);
+    },
+  );
 
   it('says what failed, with the last words of every node, and exits with 1', async () => {
     const directory = temporaryDirectory();

@@ -19,6 +19,7 @@ describe('settings of mosaik up', () => {
     const settings = await resolveUpSettings({ network: 'n' }, env);
     expect(settings).toMatchObject({
       network: 'n',
+      transport: 'quic',
       listen: { value: { host: '0.0.0.0', port: 0 } },
       http: { value: { host: '127.0.0.1', port: 7480 } },
       advertise: [],
@@ -84,6 +85,7 @@ describe('settings of mosaik up', () => {
     ['--bootstrap "nowhere":', { network: 'n', bootstrap: ['nowhere'] }, env],
     ['MOSAIK_BOOTSTRAP "xy@a:1":', { network: 'n' }, { ...env, MOSAIK_BOOTSTRAP: 'xy@a:1' }],
     ['--voters "abc": expected a peer id', { network: 'n', voters: ['abc'] }, env],
+    ['--transport "udp": expected one of quic, tls', { network: 'n', transport: 'udp' }, env],
     [
       '--preference "witness": expected one of normal, reluctant, observer',
       { network: 'n', preference: 'witness' },

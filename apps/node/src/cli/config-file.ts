@@ -8,6 +8,7 @@ const ConfigFile = z
   .strictObject({
     network: z.string(),
     keyFile: z.string(),
+    transport: z.string(),
     listen: z.string(),
     advertise: z.array(z.string()),
     bootstrap: z.array(z.string()),

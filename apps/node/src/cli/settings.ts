@@ -3,7 +3,15 @@ import type { GroupKey, Preference } from '@mosaik/network';
 import { type PeerId, parseId } from '@mosaik/wire';
 import { parseGroupKey, readGroupKeyFile } from '../files/group-key.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
-import { DEFAULT_HTTP, DEFAULT_LISTEN, LOG_LEVELS, type LogLevel, PREFERENCES } from './defaults.ts';
+import {
+  DEFAULT_HTTP,
+  DEFAULT_LISTEN,
+  LOG_LEVELS,
+  type LogLevel,
+  PREFERENCES,
+  TRANSPORTS,
+  type TransportName,
+} from './defaults.ts';
 import { oneLine } from './describe-error.ts';
 import { formatHostPort, type HostPort, isLoopbackHost, parseHostPort } from './parse-host-port.ts';
 import { UsageError } from './usage-error.ts';
@@ -18,6 +26,7 @@ export interface Sourced<T> {
 export interface UpSettings {
   readonly network: string;
   readonly groupKey: GroupKey;
+  readonly transport: TransportName;
   readonly listen: Sourced<HostPort>;
   readonly advertise: readonly string[];
   readonly bootstrap: readonly string[];
@@ -76,6 +85,7 @@ export async function resolveUpSettings(flags: UpFlags, env: Environment): Promi
   return {
     network: network.value,
     groupKey: await resolveGroupKey(flags, env, one('keyFile')),
+    transport: oneOf(one('transport'), TRANSPORTS) ?? 'quic',
     listen: parseAddress(one('listen') ?? { value: DEFAULT_LISTEN, source: '--listen' }),
     advertise: mapEach(many('advertise'), (value, source) =>
       formatHostPort(parseHostPort(value, source, { minPort: 1 })),

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { CommandError } from '../cli/command-error.ts';
+import type { TransportName } from '../cli/defaults.ts';
 import { ApiClient } from '../client/api-client.ts';
 
 export interface ChildNodeInit {
@@ -8,6 +9,7 @@ export interface ChildNodeInit {
   readonly name: string;
   readonly executable: string;
   readonly network: string;
+  readonly transport: TransportName;
   readonly keyFile: string;
   readonly dataDir: string;
   readonly http: string;
@@ -76,12 +78,12 @@ export class ChildNode {
 
   /** Resolves when it serves. @throws CommandError when it ends before, or takes too long. */
   async start(bootstrap: readonly string[]): Promise<void> {
-    const { executable, network, keyFile, dataDir } = this.#init;
+    const { executable, network, transport, keyFile, dataDir } = this.#init;
     const before = this.#ready;
     const listen = before?.addresses[0] ?? '127.0.0.1:0';
     const http = before ? new URL(before.http).host : this.#init.http;
     const args = ['up', '--json', '--until-stdin-ends', '--network', network, '--key-file', keyFile];
-    args.push('--data-dir', dataDir, '--listen', listen, '--http', http);
+    args.push('--transport', transport, '--data-dir', dataDir, '--listen', listen, '--http', http);
     for (const address of bootstrap) args.push('--bootstrap', address);
     const child = spawn(process.execPath, [executable, ...args], {
       // Its stdin ends when this process does, in whatever way: it then stops too.

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GroupKey } from '@mosaik/handshake';
 import { CommandError } from '../cli/command-error.ts';
+import type { TransportName } from '../cli/defaults.ts';
 import { describeError, systemErrorCode } from '../cli/describe-error.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { createPrivateFile } from '../files/create-private-file.ts';
@@ -12,6 +13,7 @@ import { ChildNode } from './child-node.ts';
 export interface DemoGroupInit {
   readonly executable: string;
   readonly nodes: number;
+  readonly transport: TransportName;
   /** Address of the first node's HTTP. */
   readonly http: string;
   /** Undefined: a private temporary directory, removed in the end. */
@@ -52,6 +54,7 @@ export class DemoGroup {
         name: `node ${index + 1}`,
         executable: init.executable,
         network: 'demo',
+        transport: init.transport,
         keyFile,
         dataDir: join(directory, `node-${index + 1}`),
         http: index === 0 ? init.http : '127.0.0.1:0',

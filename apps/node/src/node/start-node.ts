@@ -3,6 +3,8 @@ import { getRequestListener } from '@hono/node-server';
 import { filePeerBook } from '@mosaik/discovery';
 import { keyValue } from '@mosaik/groups';
 import { Network, type SecretKey, TransportError } from '@mosaik/network';
+import { quicTransport } from '@mosaik/transport/quic';
+import { tlsTransport } from '@mosaik/transport/tls';
 import type { PeerId } from '@mosaik/wire';
 import { type Logger, systemClock } from '@mosaik/wire/runtime';
 import { CommandError } from '../cli/command-error.ts';
@@ -40,6 +42,7 @@ const HTTP_GRACE_MS = 1_000;
 /** The file of a data directory that holds the entries of peers that were met. */
 const PEER_BOOK_FILE = 'peers';
 const NEVER = new Promise<never>(() => {});
+const transports = { quic: quicTransport, tls: tlsTransport };
 /** What is wrong with the address to bind, as opposed to this machine. */
 const LISTEN_ERRORS: ReadonlySet<string> = new Set(['address-in-use', 'address-invalid', 'bind-failed']);
 
@@ -96,6 +99,7 @@ async function createNetwork(
   try {
     return await Network.create({
       networkId: settings.network,
+      transport: transports[settings.transport],
       listen: listen.value,
       ...(secretKey ? { secretKey } : {}),
       ...(advertise.length > 0 ? { advertise } : {}),

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
-import { DEFAULT_HTTP, DEFAULT_LISTEN, LOG_LEVELS, PREFERENCES } from '../defaults.ts';
+import { DEFAULT_HTTP, DEFAULT_LISTEN, LOG_LEVELS, PREFERENCES, TRANSPORTS } from '../defaults.ts';
 import type { UpFlags } from '../settings.ts';
 
 export function addUpCommand(program: Command, context: CommandContext): void {
@@ -11,8 +11,12 @@ export function addUpCommand(program: Command, context: CommandContext): void {
     .option('--network <name>', 'the network that this node belongs to (MOSAIK_NETWORK)')
     .option('--key-file <file>', 'the group key (MOSAIK_KEY_FILE, or the key itself in MOSAIK_GROUP_KEY)')
     .option(
+      '--transport <kind>',
+      `how nodes talk, the same on all: ${TRANSPORTS.join(', ')} (MOSAIK_TRANSPORT; default quic)`,
+    )
+    .option(
       '--listen <host:port>',
-      `where to bind UDP (MOSAIK_LISTEN; default ${DEFAULT_LISTEN}, any free port)`,
+      `where to bind UDP, or TCP for tls (MOSAIK_LISTEN; default ${DEFAULT_LISTEN}, any free port)`,
     )
     .option(
       '--advertise <host:port>',
