@@ -36,7 +36,7 @@ export function parseId<I extends Id<string>>(text: string): I {
 /** The id whose 32 bytes these are. Borrows nothing. @throws RangeError for any other length. */
 export function idFromBytes<I extends Id<string>>(bytes: Uint8Array): I {
   if (bytes.length !== 32) throw new RangeError(`an id has 32 bytes, got ${bytes.length}`);
-  return readId(new DataView(bytes.buffer, bytes.byteOffset, 32), 0) as I;
+  return readId(bytes, 0) as I;
 }
 
 /** The 32 bytes of an id, freshly allocated. */

@@ -6,6 +6,9 @@ import { type Infer, type Schema, schema, type Writer } from './schema.ts';
 /** Most elements of a sequence or map where a schema sets no limit of its own. */
 export const DEFAULT_MAX_LENGTH = 1 << 20;
 
+/** Longest sequence whose array is made before its elements are read; elements of no bytes cost a sender nothing. */
+const MAX_MADE_TO_SIZE = 64;
+
 // biome-ignore lint/suspicious/noExplicitAny: a schema is invariant in its type, so "any schema" has no other spelling
 export type AnySchema = Schema<any>;
 export type Fields = Readonly<Record<string, AnySchema>>;
@@ -25,7 +28,6 @@ export function struct<F extends Fields>(name: string, fields: F): Schema<InferF
 /** `type`, where there is one, is the first property of what is read: the variant that the fields belong to. */
 function structInit<F extends Fields>(fields: F, type?: string) {
   const members = Object.entries(fields).map(([name, codec]) => ({ name, codec }));
-  const Value = plainObjects();
   return {
     minBytes: sum(members.map(({ codec }) => codec)),
     write(writer: Writer, value: InferFields<F>) {
@@ -42,7 +44,7 @@ function structInit<F extends Fields>(fields: F, type?: string) {
       }
     },
     read(reader: Reader): InferFields<F> {
-      const value = new Value();
+      const value: Record<string, unknown> = {};
       if (type !== undefined) value.type = type;
       let name = '';
       try {
@@ -62,16 +64,6 @@ function structInit<F extends Fields>(fields: F, type?: string) {
 interface Member {
   name: string;
   codec: AnySchema;
-}
-
-/**
- * Makes objects like `{}`, from a constructor of one's own: V8 then learns how many fields they will have, and keeps
- * all of them inside of the object.
- */
-function plainObjects(): new () => Record<string, unknown> {
-  function Plain() {}
-  Plain.prototype = Object.prototype;
-  return Plain as never;
 }
 
 /** A fixed number of values of different types (postcard: tuple). */
@@ -139,11 +131,13 @@ export function vec<T>(item: Schema<T>, options: { max?: number } = {}): Schema<
     },
     read(reader) {
       const length = reader.length(max, item.minBytes);
-      const values: T[] = [];
+      // The first push would make room for 17.
+      const values = length <= MAX_MADE_TO_SIZE ? new Array<T>(length) : [];
+      let i = 0;
       try {
-        while (values.length < length) values.push(item.read(reader));
+        for (; i < length; i += 1) values[i] = item.read(reader);
       } catch (error) {
-        throw step(error, `[${values.length}]`);
+        throw step(error, `[${i}]`);
       }
       return values;
     },

@@ -14,23 +14,24 @@ const nibbles = new Uint8Array(128).fill(INVALID);
 for (let i = 0; i < 16; i += 1) nibbles[digits.charCodeAt(i)] = i;
 
 /**
- * Writes the 32 bytes of an id of 64 lower-case hex digits; false if `text` is anything else.
+ * Writes the 32 bytes of an id of 64 lower-case hex digits; false if `text` is anything else. `view` shows `target`.
  *
  * Stricter than `isId`: upper-case digits would be another text for the same id, and sort elsewhere.
  *
  * A node names few ids many times: one that was seen lately costs a comparison of texts, for decoding gives out the
  * same string as before, and a copy of 32 bytes. A stranger's ids can do no more than push others out.
  */
-export function writeId(text: string, target: DataView, offset: number): boolean {
+export function writeId(text: string, target: Uint8Array, view: DataView, offset: number): boolean {
   if (text.length !== 64) return false;
   const slot =
     ((nibbleOf(text.charCodeAt(61)) << 8) |
       (nibbleOf(text.charCodeAt(62)) << 4) |
       nibbleOf(text.charCodeAt(63))) &
     (SLOTS - 1);
-  if (texts[slot] === text) {
-    const at = slot * 8;
-    for (let i = 0; i < 8; i += 1) target.setInt32(offset + 4 * i, words[at + i] as number, true);
+  const found = texts[slot] === text ? slot : texts[slot ^ 1] === text ? slot ^ 1 : -1;
+  if (found >= 0) {
+    const at = found * 8;
+    for (let i = 0; i < 8; i += 1) view.setInt32(offset + 4 * i, words[at + i] as number, true);
     return true;
   }
   let allCodes = 0;
@@ -42,10 +43,10 @@ export function writeId(text: string, target: DataView, offset: number): boolean
     const low = nibbleOf(b);
     allCodes |= a | b;
     allDigits |= high | low;
-    target.setUint8(offset + i, (high << 4) | low);
+    target[offset + i] = (high << 4) | low;
   }
   if (allCodes > 0x7f || allDigits > 0xf) return false;
-  const first = target.getInt32(offset);
+  const first = view.getInt32(offset);
   // Kept when missed twice in a row: more ids than slots would only push each other out. `text` itself is not kept,
   // as it may be a part of something large.
   if (missed[slot] === first) keep(slot, target, offset);
@@ -54,21 +55,24 @@ export function writeId(text: string, target: DataView, offset: number): boolean
 }
 
 /** The text of the id at `offset`, where 32 bytes are known to be. */
-export function readId(source: DataView, offset: number): string {
-  const slot = source.getUint16(offset + 30) & (SLOTS - 1);
-  const text = texts[slot] as string;
-  if (text === '') return keep(slot, source, offset);
-  const at = slot * 8;
-  let difference = 0;
-  for (let i = 0; i < 8; i += 1)
-    difference |= source.getInt32(offset + 4 * i, true) ^ (words[at + i] as number);
-  return difference === 0 ? text : keep(slot, source, offset);
+export function readId(source: Uint8Array, offset: number): string {
+  const slot = (((source[offset + 30] as number) << 8) | (source[offset + 31] as number)) & (SLOTS - 1);
+  if (isKept(slot, source, offset)) return texts[slot] as string;
+  if (isKept(slot ^ 1, source, offset)) return texts[slot ^ 1] as string;
+  return keep(slot, source, offset);
 }
 
-function keep(slot: number, source: DataView, offset: number): string {
-  for (let i = 0; i < 8; i += 1) words[slot * 8 + i] = source.getInt32(offset + 4 * i, true);
+function isKept(slot: number, source: Uint8Array, offset: number): boolean {
+  for (let i = 0; i < 8; i += 1) if (wordAt(source, offset + 4 * i) !== words[slot * 8 + i]) return false;
+  return texts[slot] !== '';
+}
+
+/** In the next place where the id's own is taken and that is not: two ids must not push each other out forever. */
+function keep(own: number, source: Uint8Array, offset: number): string {
+  const slot = texts[own] !== '' && texts[own ^ 1] === '' ? own ^ 1 : own;
+  for (let i = 0; i < 8; i += 1) words[slot * 8 + i] = wordAt(source, offset + 4 * i);
   for (let i = 0; i < 32; i += 1) {
-    const byte = source.getUint8(offset + i);
+    const byte = source[offset + i] as number;
     codes[2 * i] = digits.charCodeAt(byte >> 4);
     codes[2 * i + 1] = digits.charCodeAt(byte & 0xf);
   }
@@ -76,6 +80,16 @@ function keep(slot: number, source: DataView, offset: number): string {
   const text = String.fromCharCode(...codes);
   texts[slot] = text;
   return text;
+}
+
+/** Put together here: a `DataView` of the input would cost more to make than it saves. */
+function wordAt(source: Uint8Array, at: number): number {
+  return (
+    (source[at] as number) |
+    ((source[at + 1] as number) << 8) |
+    ((source[at + 2] as number) << 16) |
+    ((source[at + 3] as number) << 24)
+  );
 }
 
 function nibbleOf(code: number): number {

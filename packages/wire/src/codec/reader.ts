@@ -19,7 +19,6 @@ export class Reader {
   offset = 0;
 
   #buffer: ArrayBufferLike | undefined;
-  #data: DataView | undefined;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
@@ -122,9 +121,7 @@ export class Reader {
 
   /** 32 bytes as 64 lower-case hex digits. */
   id(): string {
-    const { bytes } = this;
-    this.#data ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    return readId(this.#data, this.#skip(32));
+    return readId(this.bytes, this.#skip(32));
   }
 
   /** Four bytes, IEEE 754, little endian. */

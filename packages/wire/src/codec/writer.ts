@@ -114,7 +114,7 @@ export class Writer {
   /** The 32 bytes of an id; false, and nothing written, unless `text` is 64 lower-case hex digits. */
   id(text: string): boolean {
     const at = this.#reserve(32);
-    if (!writeId(text, this.#view, at)) return false;
+    if (!writeId(text, this.#bytes, this.#view, at)) return false;
     this.#offset = at + 32;
     return true;
   }
