@@ -43,10 +43,14 @@ export function startClients(world: World): void {
 }
 
 /** One call, recorded; resolves when it settled, however it did. */
-export async function call(world: World, life: Life, kind: OperationKind): Promise<Operation> {
+export async function call(
+  world: World,
+  life: Life,
+  kind: OperationKind,
+  timeoutMs = world.random.pick([300, 1000, 3000, 5000]),
+): Promise<Operation> {
   const { random, history, clock, trace } = world;
   const { member, group } = life;
-  const timeoutMs = random.pick([300, 1000, 3000, 5000]);
   const writes = kind !== 'weak' && kind !== 'strong';
   const many = kind === 'executeMany' || kind === 'feedMany';
   const commands = writes ? createCommands(world, many ? random.integer(1, 5) : 1) : [];

@@ -96,7 +96,7 @@ function whatDiffers({ running, agreed }: World): string[] {
 async function writeEverywhere(world: World): Promise<void> {
   for (const life of world.running) {
     for (const kind of ['execute', 'strong'] as const) {
-      const operation = await settled(world, call(world, life, kind), WRITE_WITHIN_MS);
+      const operation = await settled(world, call(world, life, kind, WRITE_WITHIN_MS), 2 * WRITE_WITHIN_MS);
       if (operation?.state !== 'done')
         world.report(
           'a whole group serves through every member',
