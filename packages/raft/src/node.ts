@@ -3,6 +3,7 @@ import {
   type GroupId,
   type NetworkId,
   type PeerId,
+  type RaftBody,
   RaftMessage,
   WireError,
 } from '@mosaik/wire';
@@ -27,6 +28,8 @@ import { memoryLogStorage } from './storage/memory.ts';
 /** How long a call waits that sets no time of its own. */
 const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 const SWEEP_INTERVAL_MS = 1000;
+/** A peer's term is at most so far above the own: more elections than there ever are, and no number runs out. */
+const MAX_TERM_LEAD = 2 ** 32;
 /** Calls of `execute…` and `feed…` without an answer. */
 const MAX_CALLS = 1 << 17;
 
@@ -150,7 +153,7 @@ export class RaftNode<C, Q, R, O = void> {
    */
   handleMessage(peer: PeerId, bytes: Uint8Array): void {
     const message = RaftMessage.decode(bytes);
-    this.#checkSizes(message);
+    this.#checkBounds(message);
     this.#driver.handle({ type: 'message', from: peer, message });
   }
 
@@ -315,8 +318,11 @@ export class RaftNode<C, Q, R, O = void> {
     return encoded;
   }
 
-  /** Sizes that the group agreed on are enforced here too: at forward and append (consensus, Sizes). */
-  #checkSizes({ body }: RaftMessage): void {
+  /** What the codec can not know: sizes that the group agreed on, at forward and append too, and what this member holds. */
+  #checkBounds({ body }: RaftMessage): void {
+    const term = termOf(body);
+    if (term > this.#core.state.term + MAX_TERM_LEAD)
+      throw new WireError('invalid-value', 0, `term ${term} is out of reach of ${this.#core.state.term}`);
     const max = this.#init.config.maxCommandBytes;
     if (body.type === 'Append') {
       for (const { entries } of body.entries) {
@@ -329,7 +335,21 @@ export class RaftNode<C, Q, R, O = void> {
           run.reduce((total, command) => total + command.length, 0),
           max,
         );
+        for (const command of run) this.#checkCommand(command);
       }
+    }
+  }
+
+  /** A command that no machine can read would stop every member once it is committed. */
+  #checkCommand(command: Uint8Array): void {
+    try {
+      this.#init.machine.command.decode(command);
+    } catch (error) {
+      throw new WireError(
+        'invalid-value',
+        0,
+        `the machine does not know a forwarded command: ${String(error)}`,
+      );
     }
   }
 
@@ -435,6 +455,22 @@ export class RaftNode<C, Q, R, O = void> {
       'terminated',
       `the member is ${this.#closed ?? this.#core.state.stopped ?? 'closed'}`,
     );
+  }
+}
+
+/** The term that a message could move its receiver to. */
+function termOf(body: RaftBody): number {
+  switch (body.type) {
+    case 'Status':
+      return Math.max(body.term, body.epoch?.term ?? 0);
+    case 'VoteResponse':
+    case 'Appended':
+      return body.term;
+    case 'VoteRequest':
+    case 'Append':
+      return body.epoch.term;
+    default:
+      return 0;
   }
 }
 

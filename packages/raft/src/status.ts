@@ -1,5 +1,5 @@
 import type { PeerId } from '@mosaik/wire';
-import { countReached } from './core/electorate.ts';
+import { countReached, reachesMajority } from './core/electorate.ts';
 import { majority } from './core/quorum.ts';
 import { countHeard } from './core/roles/leader.ts';
 import type { RaftState } from './core/state.ts';
@@ -43,7 +43,7 @@ export function describeState(s: RaftState, applied: number, nowMs: number): Raf
   const opened = leadership !== undefined && s.commit >= leadership.openingIndex;
   return {
     state: s.stopped ?? 'running',
-    problem: s.problem ?? describeHandicap(s),
+    problem: s.problem ?? describeHandicap(s, nowMs),
     role: s.role,
     term: s.term,
     leader: s.leader,
@@ -58,10 +58,32 @@ export function describeState(s: RaftState, applied: number, nowMs: number): Raf
   };
 }
 
-/** A listed voter whose store forgot counts for nothing until it is admitted anew: it has to say so. */
-function describeHandicap(s: RaftState): string | undefined {
-  const quorum = s.config.consensus.quorum;
-  if (quorum.type !== 'Voters' || s.log.last === 0 || s.counted || !quorum.voters.includes(s.localId))
-    return undefined;
-  return 'this voter lost its log: it follows and serves reads, and counts for nothing until it is admitted again';
+/** Why this member does not count, or why no leader is to be expected. */
+function describeHandicap(s: RaftState, nowMs: number): string | undefined {
+  const { quorum, bootstrapDelayMs } = s.config.consensus;
+  if (quorum.type !== 'Voters') return undefined;
+  const { last, members } = s.log;
+  if (s.leader !== undefined) {
+    if (last === 0 || s.counted || !quorum.voters.includes(s.localId)) return undefined;
+    return 'this voter lost its log: it follows and serves reads, and counts for nothing until the leader admits it again';
+  }
+  // Elections take their time: only what lasts is a problem.
+  const patienceMs = 2 * s.electionTimeoutMs + (last === 0 ? bootstrapDelayMs : 0);
+  if (nowMs < s.lastContactMs + patienceMs) return undefined;
+  if (last === 0) {
+    if ([...s.peers.values()].some(({ status }) => status?.last))
+      return 'this member has no log, others have one, and there is no leader to learn it from';
+    const missing = quorum.voters.filter((id) => id !== s.localId && !s.peers.has(id));
+    if (missing.length === 0) return undefined;
+    return `the group has not begun: that needs every voter at once; missing: ${missing.join(', ')}`;
+  }
+  const forgot = members.filter(({ peer, incarnation }) => {
+    const bonded = s.peers.get(peer);
+    return bonded !== undefined && bonded.incarnation !== incarnation;
+  });
+  if (forgot.length === 0 || reachesMajority(s)) return undefined;
+  return (
+    `no leader can be elected: ${forgot.length} of ${members.length} voters came back without their log, ` +
+    `${countReached(s, members)} of the ${majority(members.length)} needed are here with it`
+  );
 }

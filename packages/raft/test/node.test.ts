@@ -1,5 +1,5 @@
 import { memoryLogStorage, type RaftError } from '@mosaik/raft';
-import { type RaftEpoch, RaftMessage, WireError } from '@mosaik/wire';
+import { type PeerId, type RaftBody, type RaftEpoch, RaftMessage, WireError } from '@mosaik/wire';
 import { settle } from '@mosaik/wire/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Mesh, meshId, type TextNode, textMachine } from './support/mesh.ts';
@@ -197,29 +197,125 @@ describe('input from outside', () => {
     });
     expect(() => node.handleMessage(meshId(1), append)).toThrow(/maxCommandBytes 10/);
   });
+
+  test('a forwarded command that the machine can not read is refused before it stops everybody', async () => {
+    const { leader, follower } = await three();
+    const from = [...mesh.nodes].find(([, node]) => node === follower)?.[0] as PeerId;
+    const forward = RaftMessage.encode({
+      incarnation: follower.incarnation,
+      body: { type: 'Forward', first: 1, proposals: [[Uint8Array.of(0xff)]] },
+    });
+    expect(() => leader.handleMessage(from, forward)).toThrow(WireError);
+    await mesh.clock.advance(1000);
+    for (const node of mesh.nodes.values()) expect(node.status.value.state).toBe('running');
+  });
+
+  test.each(['VoteRequest', 'VoteResponse'] as const)(
+    'a term that nobody could go beyond is refused (%s)',
+    async (type) => {
+      const { leader, follower } = await three();
+      const from = [...mesh.nodes].find(([, node]) => node === follower)?.[0] as PeerId;
+      const term = Number.MAX_SAFE_INTEGER;
+      const epoch: RaftEpoch = { term, leader: from, nonce: 1n };
+      const body: RaftBody =
+        type === 'VoteResponse'
+          ? { type, epoch, pre: true, term, verdict: { type: 'Denied' } }
+          : {
+              type,
+              epoch,
+              pre: false,
+              side: undefined,
+              lastTerm: term,
+              lastIndex: term,
+              forced: undefined,
+              transfer: undefined,
+            };
+      const message = RaftMessage.encode({ incarnation: follower.incarnation, body });
+      expect(() => leader.handleMessage(from, message)).toThrow(/out of reach/);
+    },
+  );
 });
 
 describe('three voters with logs in memory', () => {
-  test('one that is killed and comes back empty follows, serves reads, counts for nothing, and says so', async () => {
-    const quorum = { voters: [0, 1, 2].map(meshId) };
+  const quorum = { voters: [0, 1, 2].map(meshId) };
+  const indexOf = (node: TextNode) =>
+    [0, 1, 2].find((index) => mesh.nodes.get(meshId(index)) === node) as number;
+
+  test('one that comes back empty counts for nothing until the leader admits it again, and says so', async () => {
     const { leader, follower } = await three({ quorum });
     await after(20, leader.execute('kept'));
-    const lost = [0, 1, 2].find((index) => mesh.nodes.get(meshId(index)) === follower) as number;
+    const lost = indexOf(follower);
     await mesh.kill(lost);
     await mesh.clock.advance(100);
     const back = await mesh.open(lost);
+    const said: (string | undefined)[] = [];
+    back.status.subscribe(({ problem }) => said.push(problem));
     await mesh.clock.until(() => back.status.value.online);
-    expect(back.status.value.problem).toMatch(/lost its log/);
+    expect(said).toContainEqual(expect.stringMatching(/lost its log/));
+    await mesh.clock.until(() => back.status.value.problem === undefined);
     expect(await after(20, back.query(undefined, { consistency: 'strong' }))).toMatchObject({ result: 1 });
-    expect(await after(20, back.execute('through it'))).toMatchObject({ output: expect.any(String) });
-    const other = [0, 1, 2].find((index) => {
-      const node = mesh.nodes.get(meshId(index));
-      return node !== leader && node !== back;
-    }) as number;
-    await mesh.kill(other);
-    expect(await after(50, leader.execute('two copies, one vote', { timeoutMs: 40 }))).toMatchObject({
-      code: 'unknown-outcome',
+    await after(20, back.execute('through it'));
+    // Its vote and its copy are worth as much as those of the third, which goes now.
+    const other = [...mesh.nodes.values()].find((node) => node !== leader && node !== back) as TextNode;
+    await mesh.kill(indexOf(other));
+    expect(await after(50, leader.execute('with it', { timeoutMs: 40 }))).toMatchObject({
+      output: expect.stringMatching(/with it/),
     });
+  });
+
+  test('each may be restarted empty, one after the other, and nothing is lost', async () => {
+    const { leader } = await three({ quorum });
+    const written: string[] = [];
+    await after(20, leader.execute('first'));
+    for (const index of [0, 1, 2, 0, 1, 2]) {
+      await mesh.kill(index);
+      await mesh.clock.until(() => mesh.leader?.status.value.online === true);
+      const back = await mesh.open(index);
+      await mesh.clock.until(() => back.status.value.online && back.status.value.problem === undefined);
+      const text = `${written.length}`;
+      await after(20, back.execute(text));
+      written.push(text);
+    }
+    await mesh.clock.advance(1000);
+    for (const machine of mesh.machines.values()) expect(machine.applied).toEqual(['first', ...written]);
+  });
+
+  test('whoever is not listed follows and is never admitted', async () => {
+    const { leader } = await three({ quorum });
+    const learner = await mesh.open(3);
+    await mesh.clock.until(() => learner.status.value.online);
+    await mesh.clock.advance(5000);
+    expect(leader.status.value.members).toEqual(quorum.voters);
+  });
+
+  test('when a majority lost its log nobody leads, and each says why', async () => {
+    const { leader } = await three({ quorum });
+    await after(20, leader.execute('kept'));
+    const kept = indexOf(leader);
+    const others = [0, 1, 2].filter((index) => index !== kept);
+    for (const index of others) await mesh.kill(index);
+    await mesh.clock.advance(3000);
+    for (const index of others) await mesh.open(index);
+    await mesh.clock.advance(20_000);
+    expect(mesh.leader).toBeUndefined();
+    expect(leader.status.value.problem).toBe(
+      'no leader can be elected: 2 of 3 voters came back without their log, 1 of the 2 needed are here with it',
+    );
+    for (const index of others)
+      expect(mesh.nodes.get(meshId(index))?.status.value.problem).toMatch(/has no log, others have one/);
+  });
+
+  test('a group that waits for a voter to begin says for whom', async () => {
+    mesh = new Mesh({ quorum });
+    const node = await mesh.open(0);
+    await mesh.open(1);
+    await mesh.clock.advance(20_000);
+    expect(node.status.value.problem).toBe(
+      `the group has not begun: that needs every voter at once; missing: ${meshId(2)}`,
+    );
+    await mesh.open(2);
+    await mesh.clock.until(() => node.status.value.online);
+    expect(node.status.value.problem).toBeUndefined();
   });
 
   test('with stores that are kept all of them may stop: what was acknowledged is there', async () => {

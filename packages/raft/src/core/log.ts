@@ -200,7 +200,8 @@ export class RaftLog {
       const ownRun = this.#runs[own];
       if (ownRun && ownRun.first === theirs.first) {
         const ownEnd = (this.#runs[own + 1]?.first ?? this.last + 1) - 1;
-        return { index: Math.min(theirEnd, ownEnd), exact: true };
+        // A table that contradicts itself must not lead outside of the log.
+        return { index: Math.max(0, Math.min(theirEnd, ownEnd)), exact: true };
       }
       theirEnd = theirs.first - 1;
     }

@@ -1,4 +1,4 @@
-import type { RaftMember } from '@mosaik/wire';
+import type { PeerId, RaftMember } from '@mosaik/wire';
 import { isPresent } from './electorate.ts';
 import type { Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
@@ -6,8 +6,9 @@ import type { RaftState } from './state.ts';
 const MAX_VIEW = 64;
 
 /**
- * Lets the view follow the bonds (consensus D3): one member per entry, and only when the last change and an entry of
- * this epoch are committed. Never for slowness.
+ * Lets the set follow what happens to its members: one per entry, and only when the last change and an entry of this
+ * epoch are committed. A view follows the bonds (consensus D3), never for slowness; of a fixed set only a voter that
+ * came back having forgotten leaves, and returns once it is level.
  */
 export function maybeChangeView(s: RaftState, nowMs: number): void {
   const { leadership } = s;
@@ -28,7 +29,7 @@ export function maybeChangeView(s: RaftState, nowMs: number): void {
   for (const peer of s.peers.values()) {
     const progress = leadership.progress.get(peer.id);
     if (!progress?.engaged || !peer.status || peer.status.observer || peer.status.stopped) continue;
-    if (members.some((member) => member.peer === peer.id)) continue;
+    if (!mayCount(s, peer.id) || members.some((member) => member.peer === peer.id)) continue;
     if (progress.match < s.commit || progress.match === 0) continue;
     const added = { peer: peer.id, incarnation: peer.incarnation };
     changeView(s, leadership, [...members, added], 'adds a member', added);
@@ -47,12 +48,22 @@ function changeView(
   s.appendEntries(leadership.epoch, [{ type: 'View', members: [...members] }]);
 }
 
-/** It said goodbye, it came back having forgotten, or it was away or elsewhere for an election timeout. */
+function mayCount(s: RaftState, id: PeerId): boolean {
+  const { quorum } = s.config.consensus;
+  return quorum.type === 'Dynamic' || quorum.voters.includes(id);
+}
+
+/**
+ * It came back having forgotten; or, where the set is a view, it said goodbye, or was away or elsewhere for an election
+ * timeout.
+ */
 function isGone(s: RaftState, leadership: Leadership, member: RaftMember, nowMs: number): boolean {
   const peer = s.peers.get(member.peer);
+  // Until it has spoken, all that is known of its incarnation is what its store was when it was opened.
+  if (peer?.status && peer.incarnation !== member.incarnation) return true;
+  if (!s.dynamic) return false;
   if (peer) {
-    // Until it has spoken, all that is known of its incarnation is what its store was when it was opened.
-    if (peer.status && (peer.incarnation !== member.incarnation || peer.status.stopped)) return true;
+    if (peer.status?.stopped) return true;
     const progress = leadership.progress.get(member.peer);
     const answers = progress?.engaged && nowMs - progress.lastAckMs < s.electionTimeoutMs;
     if (answers || isPresent(s, peer)) return false;

@@ -1,3 +1,4 @@
+import { isMember } from '../../src/core/epoch.ts';
 import { Cluster, type ClusterInit, type SimNode } from './cluster.ts';
 
 export interface ScenarioInit extends Partial<ClusterInit> {
@@ -108,11 +109,23 @@ function pickOther(cluster: Cluster, node: SimNode): SimNode {
   return others[cluster.int(others.length)] ?? node;
 }
 
-/** Voters with logs in memory promise nothing beyond a minority of restarts, which are for ever. */
+/**
+ * Voters with logs in memory promise nothing once a majority of the set lost its log: whichever set, of all that a log
+ * names, turns out to be in force.
+ */
 function mayCrash(cluster: Cluster, victim: SimNode, durable: boolean): boolean {
   if (cluster.init.mode === 'dynamic' || durable) return true;
-  const intact = cluster.nodes.filter((node) => node !== victim && node.life === 1 && node.alive).length;
-  return intact * 2 > cluster.nodes.length;
+  const intact = cluster.nodes.filter(
+    (node) => node !== victim && node.alive && (node.life === 1 || node.core.log.last > 0),
+  );
+  const sets = cluster.nodes.filter(({ alive }) => alive).map(({ core }) => core.log.members);
+  return (
+    intact.length * 2 > cluster.nodes.length &&
+    sets.every((set) => {
+      const kept = intact.filter((node) => isMember(set, node.id, node.core.state.incarnation));
+      return kept.length * 2 > set.length || set.length === 0;
+    })
+  );
 }
 
 /** All faults over, everybody up: within bounded time one leader, one log, one state. */

@@ -95,7 +95,7 @@ export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs
   }
   maybeAdvanceCommit(s);
   maybeConfirmReads(s);
-  if (s.dynamic) maybeChangeView(s, nowMs);
+  maybeChangeView(s, nowMs);
 }
 
 /** Commits what a majority of the set in force holds durably, if it is of this epoch (Raft §5.4.2). */
@@ -141,7 +141,7 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
   leadership.heartbeatDeadlineMs = nowMs + heartbeatIntervalMs - s.rng.float() * heartbeatJitterMs;
   checkQuorum(s, leadership, nowMs);
   if (s.leadership !== leadership) return;
-  if (s.dynamic) maybeChangeView(s, nowMs);
+  maybeChangeView(s, nowMs);
   for (const [peer, progress] of leadership.progress) {
     // An append that got no answer for this long is taken for lost.
     if (!progress.probing && progress.inflightCount > 0 && nowMs - progress.lastAckMs > s.electionTimeoutMs)
