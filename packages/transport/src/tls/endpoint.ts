@@ -19,13 +19,13 @@ import { TransportError } from '../errors.ts';
 import type { Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
 import { localAddresses } from '../quic/local-addresses.ts';
 import { formatAddress, type HostPort, parseAddress, unmapped } from '../shared/address.ts';
+import { HalfOpen } from '../shared/half-open.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
 import { TlsConnection } from './connection.ts';
 import { contextOptions } from './context.ts';
 import { dialTls } from './dial.ts';
 import { bindFailure, dialFailure, dialRefusal, isPortDead } from './failure.ts';
-import { HalfOpen } from './half-open.ts';
 import { parsePeer } from './peer.ts';
 
 /** Accepted connections that nobody took yet, per protocol. */
@@ -53,7 +53,8 @@ export class TlsEndpoint implements Endpoint {
   readonly #handshakes = new Map<string, { raw: Socket; leave: () => void }>();
   readonly #connections = new Set<TlsConnection>();
   readonly #inbound: ReadonlyMap<string, ItemQueue<Connection>>;
-  readonly #closeDials = new AbortController();
+  /** What ends a dial under way, by its reason. */
+  readonly #dials = new Set<AbortController>();
   #addresses: readonly string[] = [];
   #closing: Promise<void> | undefined;
 
@@ -122,14 +123,17 @@ export class TlsEndpoint implements Endpoint {
     signal?.throwIfAborted();
     if (this.#closing) throw this.#closedError();
     const limitMs = this.limits.handshakeTimeoutMs;
-    const deadline = new AbortController();
     let lastFailure: unknown;
+    // Not `AbortSignal.any`: what it makes is kept for as long as the caller's signal lives.
+    const dial = new AbortController();
+    const stop = dial.signal;
+    const onAbort = () => dial.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort);
+    this.#dials.add(dial);
     const timer = this.#clock.schedule(limitMs, () => {
       const text = `${address} did not answer within ${limitMs} ms`;
-      deadline.abort(new TransportError('timeout', text, { cause: lastFailure }));
+      dial.abort(new TransportError('timeout', text, { cause: lastFailure }));
     });
-    const ends = [deadline.signal, this.#closeDials.signal];
-    const stop = AbortSignal.any(signal ? [...ends, signal] : ends);
     try {
       const socket = await this.#dial(target, alpn, stop, (error) => {
         lastFailure = error;
@@ -142,6 +146,8 @@ export class TlsEndpoint implements Endpoint {
       throw error instanceof TransportError ? error : dialFailure(address, alpn, error);
     } finally {
       timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+      this.#dials.delete(dial);
     }
   }
 
@@ -300,7 +306,7 @@ export class TlsEndpoint implements Endpoint {
 
   async #close(): Promise<void> {
     const error = this.#closedError();
-    this.#closeDials.abort(error);
+    for (const dial of this.#dials) dial.abort(error);
     const stopped = new Promise((resolve) => this.#listener.close(resolve));
     for (const { raw } of this.#handshakes.values()) raw.destroy();
     await Promise.all(

@@ -14,6 +14,11 @@ interface Handshake {
 export class HalfOpen {
   readonly #all = new Set<Handshake>();
   readonly #byHost = new Map<string, Set<Handshake>>();
+  readonly #maxInAll: number;
+
+  constructor(maxInAll = MAX_IN_ALL) {
+    this.#maxInAll = Math.min(maxInAll, MAX_IN_ALL);
+  }
 
   get size(): number {
     return this.#all.size;
@@ -23,7 +28,7 @@ export class HalfOpen {
   enter(host: string, drop: () => void): () => void {
     const sameHost = this.#byHost.get(host);
     if (sameHost && sameHost.size >= MAX_PER_ADDRESS) this.#evictOldest(sameHost);
-    else if (this.#all.size >= MAX_IN_ALL) this.#evictOldest(this.#all);
+    else if (this.#all.size >= this.#maxInAll) this.#evictOldest(this.#all);
     const handshake = { host, drop };
     this.#all.add(handshake);
     const others = this.#byHost.get(host);
