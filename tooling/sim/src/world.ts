@@ -161,8 +161,8 @@ export class World {
 
   /** The process ends without a word. `keepsDisk`: what was synced is there when it starts again. */
   crash(member: Member, keepsDisk: boolean): void {
-    const { life, random } = this.#lifeToEnd(member);
-    const notice = random.chance(0.7) ? 'at-once' : 'idle-timeout';
+    const life = this.#lifeToEnd(member);
+    const notice = this.random.chance(0.7) ? 'at-once' : 'idle-timeout';
     this.trace.note(`${member.name} crashes (${notice}), ${keepsDisk ? 'keeps its disk' : 'forgets'}`);
     life.alive = false;
     member.clock?.stop();
@@ -176,7 +176,7 @@ export class World {
 
   /** The node says goodbye and stops. */
   async leave(member: Member, keepsDisk: boolean): Promise<void> {
-    const { life } = this.#lifeToEnd(member);
+    const life = this.#lifeToEnd(member);
     this.trace.note(`${member.name} leaves, ${keepsDisk ? 'keeps its disk' : 'forgets'}`);
     member.state = 'busy';
     await this.#within('leaving', member, member.network?.close());
@@ -191,7 +191,7 @@ export class World {
 
   /** The membership ends and begins anew; the node stays. */
   async rejoin(member: Member, keepsDisk: boolean, afterMs: number): Promise<void> {
-    const { life } = this.#lifeToEnd(member);
+    const life = this.#lifeToEnd(member);
     const { network, clock } = member;
     this.trace.note(`${member.name} leaves the group, ${keepsDisk ? 'keeps its disk' : 'forgets'}`);
     member.state = 'busy';
@@ -305,9 +305,9 @@ export class World {
     });
   }
 
-  #lifeToEnd(member: Member): { life: Life; random: Random } {
-    if (!member.life || member.state !== 'up') throw new Error(`${member.name} does not run`);
-    return { life: member.life, random: this.random };
+  #lifeToEnd({ name, state, life }: Member): Life {
+    if (!life || state !== 'up') throw new Error(`${name} does not run`);
+    return life;
   }
 
   #abandonCalls(member: Member): void {
