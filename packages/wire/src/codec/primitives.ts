@@ -1,3 +1,4 @@
+import { getTextEncoding } from '@bufbuild/protobuf/wire';
 import { WireError } from '../error.ts';
 import type { Id } from '../ids.ts';
 import { checkInteger, invalid } from './numbers.ts';
@@ -8,8 +9,6 @@ export const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 
 const U32_MAX = 0xffff_ffff;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
-
-const utf8 = new TextEncoder();
 
 /** No bytes at all (postcard: unit). */
 export const unit: Schema<undefined> = schema({ minBytes: 0, write() {}, read: () => undefined });
@@ -97,9 +96,9 @@ export function str(options: { max?: number } = {}): Schema<string> {
     write(writer, value) {
       if (typeof value !== 'string') throw invalid('well-formed text', value);
       if (value.length <= max && writer.shortAscii(value)) return;
-      if (!value.isWellFormed()) throw invalid('well-formed text', value);
+      if (!getTextEncoding().checkUtf8(value)) throw invalid('well-formed text', value);
       // A UTF-16 code unit takes at least a byte of UTF-8: a text above the limit is not encoded to find that out.
-      const encoded = value.length > max ? undefined : utf8.encode(value);
+      const encoded = value.length > max ? undefined : getTextEncoding().encodeUtf8(value);
       if (!encoded || encoded.length > max)
         throw new WireError('limit', 0, `text above the limit of ${max} bytes`);
       writer.bytes(encoded);
@@ -113,7 +112,7 @@ export const char: Schema<string> = schema({
   minBytes: 2,
   write(writer, value) {
     if (typeof value !== 'string' || !isChar(value)) throw invalid('one character', value);
-    writer.bytes(utf8.encode(value));
+    writer.bytes(getTextEncoding().encodeUtf8(value));
   },
   read(reader) {
     const offset = reader.offset;
@@ -125,7 +124,7 @@ export const char: Schema<string> = schema({
 
 function isChar(value: string): boolean {
   const code = value.codePointAt(0);
-  return code !== undefined && value.length === (code > 0xffff ? 2 : 1) && value.isWellFormed();
+  return code !== undefined && value.length === (code > 0xffff ? 2 : 1) && getTextEncoding().checkUtf8(value);
 }
 
 /** 32 raw bytes on the wire, a branded hex string here. */

@@ -1,3 +1,4 @@
+import { getTextEncoding } from '@bufbuild/protobuf/wire';
 import { WireError } from '../error.ts';
 import { readId } from './id-text.ts';
 
@@ -5,7 +6,6 @@ import { readId } from './id-text.ts';
 const MAX_SHORT_TEXT = 32;
 
 const scratch = new DataView(new ArrayBuffer(8));
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads postcard primitives strictly from borrowed bytes.
@@ -156,7 +156,7 @@ export class Reader {
     const short = length <= MAX_SHORT_TEXT ? asciiText(this.bytes, at, length) : undefined;
     if (short !== undefined) return short;
     try {
-      return utf8.decode(this.bytes.subarray(at, at + length));
+      return getTextEncoding().decodeUtf8(this.bytes.subarray(at, at + length), true);
     } catch {
       throw new WireError('utf8', start, 'invalid UTF-8');
     }
