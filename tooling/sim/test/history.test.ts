@@ -39,7 +39,7 @@ function commit({ commands }: Pick<Operation, 'commands'>): number {
   const entries = commands.map(
     (command): LogEntry => ({ type: 'Command', value: SimCommand.encode(command) }),
   );
-  disk.mount(new VirtualClock(), () => 0).write({ append: [{ epoch, entries }] });
+  void disk.mount(new VirtualClock(), () => 0).write({ append: [{ epoch, entries }] });
   expect(agreed.extend(disk, from, disk.lastIndex, false)).toBeUndefined();
   return from;
 }
@@ -140,7 +140,7 @@ describe('the history of the clients', () => {
     const entries = late.commands.map(
       (command): LogEntry => ({ type: 'Command', value: SimCommand.encode(command) }),
     );
-    other.mount(new VirtualClock(), () => 0).write({ append: [{ epoch, entries }] });
+    void other.mount(new VirtualClock(), () => 0).write({ append: [{ epoch, entries }] });
     empty.extend(other, 1, 1, false);
     expect(violations).toContain('the log respects real time');
   });
