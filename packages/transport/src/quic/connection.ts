@@ -28,6 +28,8 @@ const IN_FLIGHT_MARGIN_MS = 20;
 const MAX_CLOSE_REPEATS = 16;
 /** A close is not acknowledged: it is said again at so many parts of the time that its connection is remembered. */
 const CLOSE_PARTS = 3;
+/** RFC 9000 §20.1. */
+const CONNECTION_REFUSED = 2;
 
 export interface QuicConnectionInit {
   endpoint: QuicEndpoint;
@@ -62,6 +64,8 @@ export class QuicConnection implements Connection {
   deadlineMs: number;
   /** Set by the endpoint while it is in the list of the coming turn. */
   scheduled = false;
+  /** Of an inbound handshake: gives its place back. */
+  leaveHalfOpen: (() => void) | undefined;
 
   readonly #endpoint: QuicEndpoint;
   readonly #keylog: Keylog;
@@ -75,7 +79,6 @@ export class QuicConnection implements Connection {
   #remoteId: PeerId | undefined;
   #alpn = '';
   #exporterSecret: Uint8Array | undefined;
-  #countedHalfOpen = true;
   #burst = 0;
   #readsDue = false;
   #postponed = false;
@@ -136,13 +139,6 @@ export class QuicConnection implements Connection {
   /** Why it is over, once it is; with QUIC's own code where that was the reason. */
   get ended(): (CloseReason & { transportCode?: number }) | undefined {
     return this.#ended;
-  }
-
-  /** True once: the endpoint stops counting the handshake. */
-  leaveHalfOpen(): boolean {
-    const counted = this.#countedHalfOpen;
-    this.#countedHalfOpen = false;
-    return counted;
   }
 
   /** Whether the handshake is still going on. */
@@ -275,6 +271,15 @@ export class QuicConnection implements Connection {
     this.#release();
   }
 
+  /** Other handshakes need the place of this one: forgets it, whatever it waits for. */
+  evict(): void {
+    const native = this.#native;
+    if (!native) return;
+    this.#finish({ code: CloseCode.Cancelled, reason: 'other handshakes need its place', remote: false });
+    this.#sendClose(native, { app: false, code: CONNECTION_REFUSED, reason: '' });
+    this.#release();
+  }
+
   /** The socket is about to close: says the last word once more. */
   repeatClose(): void {
     if (this.#native) this.#repeatClose();
@@ -349,7 +354,7 @@ export class QuicConnection implements Connection {
     if (left === 0) endpoint.schedule(this);
     if (native.isDraining()) this.#handleDraining(native);
     else if (this.#closing) this.#maybeSendClose(native, this.#closing, nowMs);
-    this.#updateDeadline(native, nowMs);
+    if (this.#native) this.#updateDeadline(native, nowMs);
   }
 
   /** The peer closed, or the library did over an error of the peer. */
@@ -357,6 +362,8 @@ export class QuicConnection implements Connection {
     if (this.#ended) return;
     this.#read(native);
     this.#finish(describeEnd(native));
+    // A stranger whose handshake failed is told once: what is remembered of it would be its to multiply.
+    if (!this.initiator && this.#remoteId === undefined) this.#release();
   }
 
   /** Closes once everything written was sent and acknowledged, or the time for that is over. */

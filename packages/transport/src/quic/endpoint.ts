@@ -13,6 +13,7 @@ import {
 import { TransportError } from '../errors.ts';
 import type { CloseReason, Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
 import { type HostPort, isLoopback, parseAddress, unmapped } from '../shared/address.ts';
+import { HalfOpen } from '../shared/half-open.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
 import { Admission } from './admission.ts';
@@ -67,6 +68,8 @@ export class QuicEndpoint implements Endpoint {
   readonly #advertise: readonly string[];
   readonly #host: string;
   readonly #admission: Admission;
+  /** Strangers get a part of what connections the process can have. */
+  readonly #halfOpen = new HalfOpen(Math.floor(nativeLedger.capacity / 4));
   readonly #configs = new Map<string, NativeConfig>();
   readonly #routes = new Map<string, QuicConnection>();
   readonly #connections = new Set<QuicConnection>();
@@ -211,7 +214,7 @@ export class QuicEndpoint implements Endpoint {
   /** The handshake is done and the peer is who its certificate says. */
   handleProven(connection: QuicConnection): void {
     // The client's first id stays routed: a late copy of its first datagram would else begin another handshake.
-    this.#leaveHalfOpen(connection);
+    connection.leaveHalfOpen?.();
   }
 
   /** An inbound connection may be used. */
@@ -229,7 +232,6 @@ export class QuicEndpoint implements Endpoint {
 
   /** We do not want this peer. An acceptor's application never hears of it. */
   handleRefused(connection: QuicConnection, error: TransportError): void {
-    this.#leaveHalfOpen(connection);
     this.#logger.debug(
       { remoteAddress: connection.remoteAddress, error: error.message },
       'connection refused',
@@ -238,7 +240,6 @@ export class QuicEndpoint implements Endpoint {
   }
 
   handleEnded(connection: QuicConnection, end: CloseReason & { transportCode?: number }): void {
-    this.#leaveHalfOpen(connection);
     const dial = this.#dials.get(connection);
     dial?.reject(dialError(dial.address, dial.alpn, end));
   }
@@ -246,6 +247,8 @@ export class QuicEndpoint implements Endpoint {
   forget(connection: QuicConnection): void {
     if (!this.#connections.delete(connection)) return;
     for (const route of connection.routes) this.#routes.delete(route);
+    // One that failed holds its memory while it drains: its place is free only now.
+    connection.leaveHalfOpen?.();
     nativeLedger.release();
   }
 
@@ -294,7 +297,8 @@ export class QuicEndpoint implements Endpoint {
     }
     if (header.type !== 'initial' || header.dcid.length < OWN_ID_BYTES) return;
     const host = unmapped(source.address);
-    const verdict = this.#admission.judge(header, host, source.port, this.clock.wallMs());
+    const remote = { host: source.address, port: source.port };
+    const verdict = this.#admission.judge(header, remote, this.#halfOpen.size, this.clock.wallMs());
     if (verdict.type === 'retry') {
       const { id, token } = verdict;
       this.#reply(source, (out) =>
@@ -307,7 +311,6 @@ export class QuicEndpoint implements Endpoint {
       return;
     }
     const { id, originalId, routes } = verdict;
-    const remote = { host: source.address, port: source.port };
     let connection: QuicConnection;
     try {
       const config = this.#config(isLoopback(host));
@@ -317,7 +320,10 @@ export class QuicEndpoint implements Endpoint {
       this.#logger.warn({ host, error: String(error) }, 'an inbound connection could not be set up');
       return;
     }
-    this.#admission.enter(host);
+    connection.leaveHalfOpen = this.#halfOpen.enter(host, () => {
+      this.#metrics.count('mosaik.transport.handshakes_refused');
+      this.#drive(connection, () => connection.evict());
+    });
     this.#drive(connection, () => {
       connection.handleDatagram(datagram, source);
       connection.abandonIfSilent();
@@ -353,11 +359,6 @@ export class QuicEndpoint implements Endpoint {
       );
       connection.handleFailure(error);
     }
-  }
-
-  #leaveHalfOpen(connection: QuicConnection): void {
-    if (!connection.initiator && connection.leaveHalfOpen())
-      this.#admission.leave(unmapped(connection.remote.host));
   }
 
   /** Sends what `write` puts into the buffer. */

@@ -25,11 +25,21 @@ class NativeLedger {
     return this.#allocated;
   }
 
+  /** Those of connections that have not ended. */
+  get live(): number {
+    return this.#live;
+  }
+
+  /** How many may exist at once: what descriptors the process may have decides. */
+  get capacity(): number {
+    this.#capacity ??= Math.max(LEAST_CAPACITY, Math.floor(descriptorLimit() / 2));
+    return this.#capacity;
+  }
+
   /** Whether one more connection may be created; tries to make room. */
   admits(): boolean {
-    this.#capacity ??= Math.max(LEAST_CAPACITY, Math.floor(descriptorLimit() / 2));
     this.#maybeCollect();
-    return this.#allocated < this.#capacity;
+    return this.#allocated < this.capacity;
   }
 
   add(native: object): void {
