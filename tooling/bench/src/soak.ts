@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Connection, type Endpoint, SecretKey } from '@mosaik/transport';
+import { quicTransport } from '@mosaik/transport/quic';
+import type { Bench, BenchContext } from '../lib/bench.ts';
+
+const ALPN = '/soak/1';
+const DESCRIPTORS = 1024;
+/** Smaller counts, for a quick look: MOSAIK_SOAK_CYCLES, MOSAIK_SOAK_MESSAGES. */
+const CYCLES = Number(process.env.MOSAIK_SOAK_CYCLES ?? 10_000);
+const MESSAGES = Number(process.env.MOSAIK_SOAK_MESSAGES ?? 10_000_000);
+const MESSAGE_BYTES = 64;
+const BATCH = 1000;
+
+/** What the process holds. */
+interface Sample {
+  cycles: number;
+  messages: number;
+  rssBytes: number;
+  descriptors: number;
+  /** Not closed yet. Each native one holds a descriptor until it is collected. */
+  connections: number;
+  /**
+   * Streams that one connection has carried since the last sample. It allows 256 at once, and one more only when the
+   * library's table lost one: thousands show that the table is emptied.
+   */
+  streams: number;
+}
+
+// One process is both ends: what either of them leaks shows.
+async function soak(): Promise<void> {
+  const listen = () =>
+    quicTransport.listen({ secretKey: SecretKey.generate(), host: '127.0.0.1', alpns: [ALPN] });
+  const [a, b] = [await listen(), await listen()];
+  const inbound = b.inbound(ALPN)[Symbol.asyncIterator]();
+  let cycles = 0;
+  let messages = 0;
+  const live = new Set<Connection>();
+  let streams = 0;
+  const sample = () => {
+    collect();
+    const said: Sample = {
+      cycles,
+      messages,
+      rssBytes: process.memoryUsage.rss(),
+      descriptors: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0,
+      connections: live.size,
+      streams,
+    };
+    streams = 0;
+    console.log(JSON.stringify(said));
+  };
+
+  const connect = async (): Promise<[Connection, Connection]> => {
+    const [ours, theirs] = await Promise.all([dial(a, b), inbound.next()]);
+    const pair: [Connection, Connection] = [ours, theirs.value as Connection];
+    for (const connection of pair) {
+      live.add(connection);
+      void connection.closed.then(() => live.delete(connection));
+    }
+    return pair;
+  };
+
+  const cycle = async () => {
+    const [ours, theirs] = await connect();
+    const link = await ours.openLink();
+    await link.send(new Uint8Array(MESSAGE_BYTES));
+    const peer = await theirs.acceptLink();
+    const frame = await peer.receive();
+    if (frame) await peer.send(frame);
+    await link.receive();
+    await ours.close(0);
+    await theirs.closed;
+    cycles += 1;
+  };
+
+  /** So many messages through one link, which is new each time. */
+  const exchange = async ([ours, theirs]: [Connection, Connection], count: number) => {
+    const link = await ours.openLink();
+    streams += 1;
+    const message = new Uint8Array(MESSAGE_BYTES);
+    const writing = (async () => {
+      for (let i = 0; i < count; i += 1) if (!link.write(message)) await link.drained();
+      await link.close();
+    })();
+    const peer = await theirs.acceptLink();
+    for (let left = count; left > 0; ) {
+      const frames = await peer.receiveBatch();
+      if (frames.length === 0) throw new Error(`${left} messages are missing`);
+      left -= frames.length;
+      messages += frames.length;
+    }
+    await writing;
+    await peer.close();
+    if ((await link.receive()) !== undefined) throw new Error('a message too many');
+  };
+
+  // What the runtime needs once is not a leak.
+  for (let i = 0; i < Math.min(300, CYCLES); i += 1) await cycle();
+  cycles = 0;
+  sample();
+  for (const part of [0.5, 1]) {
+    while (cycles < CYCLES * part) await cycle();
+    const pair = await connect();
+    while (messages < MESSAGES * part) await exchange(pair, BATCH);
+    await pair[0].close(0);
+    await pair[1].closed;
+    sample();
+  }
+  await a.close();
+  await b.close();
+  process.exit(0);
+}
+
+async function dial(from: Endpoint, to: Endpoint): Promise<Connection> {
+  return from.connect(to.addresses[0] ?? '', ALPN, { expect: to.id });
+}
+
+/** The bench starts it with the collector exposed, so that samples show what is held and not what waits. */
+function collect(): void {
+  (globalThis as { gc?: () => void }).gc?.();
+}
+
+async function run({ report }: BenchContext): Promise<void> {
+  const startedMs = performance.now();
+  const command = `ulimit -n ${DESCRIPTORS} && exec "$0" --expose-gc "$1"`;
+  const child = spawn('/bin/sh', ['-c', command, process.execPath, fileURLToPath(import.meta.url)], {
+    env: { ...process.env, MOSAIK_BENCH_ROLE: 'soak' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8');
+  const names = ['start', 'middle', 'end'];
+  child.stdout.on('data', (text: string) => {
+    output += text;
+    for (let end = output.indexOf('\n'); end >= 0; end = output.indexOf('\n')) {
+      const said = JSON.parse(output.slice(0, end)) as Sample;
+      output = output.slice(end + 1);
+      const when = names.shift() ?? 'later';
+      const row = (what: string, value: number, unit: string) =>
+        report({ metric: `${when}: ${what}`, value, unit });
+      row('cycles', said.cycles, '');
+      row('messages', said.messages, '');
+      row('RSS', said.rssBytes / 1e6, 'MB');
+      row('descriptors', said.descriptors, '');
+      row('connections open', said.connections, '');
+      row('streams of one connection', said.streams, '');
+    }
+  });
+  const status = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  report({ metric: 'time', value: (performance.now() - startedMs) / 1000, unit: 's' });
+  if (status !== 0) throw new Error(`the soak ended with ${status}`);
+}
+
+/** Leaks: connect–exchange–close cycles and messages under 1 024 descriptors, both ends in one process. */
+export const bench: Bench = { name: 'soak', roles: { soak }, run };
