@@ -127,14 +127,6 @@ export class TlsConnection implements Connection {
     await this.closed;
   }
 
-  /** Ends it at once and without a word. */
-  abandon(reason: string): void {
-    this.#drive(() =>
-      this.#mux.close({ code: CloseCode.Cancelled, reason, remote: false }, this.#clock.nowMs()),
-    );
-    this.#handleStreamEnd(reason);
-  }
-
   // What links ask.
 
   handlePending(core: LinkCore): void {
