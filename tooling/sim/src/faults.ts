@@ -110,8 +110,8 @@ function pairs(some: readonly Member[], others: readonly Member[]): [Member, Mem
 /**
  * Whether the member's log survives what comes next.
  *
- * Dynamic: never; who comes back is somebody else. Voters: a voter that forgot counts for nothing until the set is
- * changed, so no more of them forget than leave a majority that remembers.
+ * Dynamic: never; who comes back is somebody else. Voters: no more of them forget over a run than leave a majority that
+ * never did.
  */
 function keepsDisk({ scenario, members, random }: World, member: Member): boolean {
   if (scenario.mode === 'dynamic') return false;
