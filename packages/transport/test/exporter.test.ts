@@ -1,8 +1,8 @@
 import { connect, createServer } from 'node:tls';
 import { expect, it } from 'vitest';
-import { createCertificate } from '../src/quic/certificate.ts';
 import { exportFromSecret } from '../src/quic/exporter.ts';
 import { SecretKey } from '../src/secret-key.ts';
+import { createCertificate } from '../src/shared/certificate.ts';
 
 for (const ciphers of ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384']) {
   it(`exports what node:tls exports from the same secret with ${ciphers} (RFC 8446 §7.5)`, async () => {

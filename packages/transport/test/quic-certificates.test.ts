@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { CloseCode } from '@mosaik/wire';
 import { afterEach, expect, it } from 'vitest';
 import type { Connection, Endpoint } from '../src/ports.ts';
-import { createCertificate } from '../src/quic/certificate.ts';
 import { quicTransport } from '../src/quic/index.ts';
 import { SecretKey } from '../src/secret-key.ts';
+import { createCertificate } from '../src/shared/certificate.ts';
 import { p256Identity, type RawIdentity, RawPeer } from './raw-quic.ts';
 
 const ALPN = '/raw/1';

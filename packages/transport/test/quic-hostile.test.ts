@@ -7,9 +7,9 @@ import { silentMetrics } from '@mosaik/wire/runtime';
 import { settle, VirtualClock } from '@mosaik/wire/testing';
 import { afterEach, expect, it } from 'vitest';
 import type { Connection, Endpoint, ListenInit } from '../src/ports.ts';
-import { createCertificate } from '../src/quic/certificate.ts';
 import { createQuicTransport, quicTransport } from '../src/quic/index.ts';
 import { SecretKey } from '../src/secret-key.ts';
+import { createCertificate } from '../src/shared/certificate.ts';
 import { accept } from '../src/testing/pair.ts';
 import { RawPeer } from './raw-quic.ts';
 

@@ -2,8 +2,8 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { type ConnectionOptions, connect, createServer, type TLSSocket } from 'node:tls';
-import { createCertificate } from '../src/quic/certificate.ts';
 import { SecretKey } from '../src/secret-key.ts';
+import { createCertificate } from '../src/shared/certificate.ts';
 import { RecordReader } from '../src/tls/core/record-reader.ts';
 import { RecordType, readU32 } from '../src/tls/core/records.ts';
 

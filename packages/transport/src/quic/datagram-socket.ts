@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { TransportError } from '../errors.ts';
+import { bindFailure } from '../shared/bind-failure.ts';
 
 /** The host grants what it is allowed to; small buffers lose datagrams in bursts. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -40,11 +40,11 @@ export class DatagramSocket {
       lookup: (hostname, _options, callback) => callback(null, hostname, family),
     });
     await new Promise<void>((resolve, reject) => {
-      socket.once('error', (cause) => reject(bindError(host, port, cause)));
+      socket.once('error', (cause) => reject(bindFailure(host, port, cause)));
       try {
         socket.bind({ address: host, port, exclusive: true }, resolve);
       } catch (cause) {
-        reject(bindError(host, port, cause));
+        reject(bindFailure(host, port, cause));
       }
     });
     socket.removeAllListeners('error');
@@ -92,19 +92,4 @@ export class DatagramSocket {
     this.#closed = true;
     await new Promise<void>((resolve) => this.#socket.close(resolve));
   }
-}
-
-function bindError(host: string, port: number, cause: unknown): TransportError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  const where = `${host} port ${port}`;
-  if (code === 'EADDRINUSE') return new TransportError('address-in-use', `${where} is in use`, { cause });
-  if (
-    code === 'EADDRNOTAVAIL' ||
-    code === 'ENOTFOUND' ||
-    code === 'EINVAL' ||
-    code === 'ERR_SOCKET_BAD_PORT'
-  ) {
-    return new TransportError('address-invalid', `${where} is no address of this machine`, { cause });
-  }
-  return new TransportError('bind-failed', `cannot bind ${where}: ${(cause as Error).message}`, { cause });
 }

@@ -13,17 +13,17 @@ import {
 import { TransportError } from '../errors.ts';
 import type { CloseReason, Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
 import { type HostPort, isLoopback, parseAddress, unmapped } from '../shared/address.ts';
+import { createCertificate } from '../shared/certificate.ts';
 import { HalfOpen } from '../shared/half-open.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
+import { localAddresses } from '../shared/local-addresses.ts';
 import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
 import { Admission } from './admission.ts';
-import { createCertificate } from './certificate.ts';
 import { createConfig } from './config.ts';
 import { QuicConnection } from './connection.ts';
 import { dialError } from './connection-failure.ts';
 import { DatagramSocket } from './datagram-socket.ts';
 import { Keylog } from './keylog.ts';
-import { localAddresses } from './local-addresses.ts';
 import type { Native, NativeConfig, NativeConnection } from './native.ts';
 import { nativeLedger } from './native-ledger.ts';
 import {

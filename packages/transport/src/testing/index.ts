@@ -2,6 +2,6 @@
  * `@mosaik/transport/testing`: the suite that every transport passes, for any test runner with `describe` and `it`, a
  * bad network for those over UDP, and the certificate of an identity for those who speak to a transport by other means.
  */
-export { createCertificate } from '../quic/certificate.ts';
+export { createCertificate } from '../shared/certificate.ts';
 export { runTransportSuite, type TransportSuiteInit } from './transport-suite.ts';
 export { UdpRelay, type UdpRelayFaults, type UdpRelayInit } from './udp-relay.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
-import { createCertificate } from '../quic/certificate.ts';
 import type { SecretKey } from '../secret-key.ts';
+import { createCertificate } from '../shared/certificate.ts';
 
 /** TLS 1.3 only, with our identity; Ed25519 signatures only; no session is ever continued. */
 export function contextOptions(secretKey: SecretKey): SecureContextOptions {

@@ -17,15 +17,16 @@ import {
 } from '@mosaik/wire/runtime';
 import { TransportError } from '../errors.ts';
 import type { Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
-import { localAddresses } from '../quic/local-addresses.ts';
 import { formatAddress, type HostPort, parseAddress, unmapped } from '../shared/address.ts';
+import { bindFailure } from '../shared/bind-failure.ts';
 import { HalfOpen } from '../shared/half-open.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
+import { localAddresses } from '../shared/local-addresses.ts';
 import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
 import { TlsConnection } from './connection.ts';
 import { contextOptions } from './context.ts';
 import { dialTls } from './dial.ts';
-import { bindFailure, dialFailure, dialRefusal, isPortDead } from './failure.ts';
+import { dialFailure, dialRefusal, isPortDead } from './failure.ts';
 import { parsePeer } from './peer.ts';
 
 /** Accepted connections that nobody took yet, per protocol. */

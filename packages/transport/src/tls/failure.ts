@@ -50,16 +50,6 @@ export function dialRefusal(address: string, end: CloseReason): TransportError {
   return new TransportError('refused', text, { closeCode: end.code });
 }
 
-/** What an endpoint that cannot have its address rejects with. */
-export function bindFailure(host: string, port: number, cause: unknown): TransportError {
-  const code = codeOf(cause);
-  const where = `${host} port ${port}`;
-  if (code === 'EADDRINUSE') return new TransportError('address-in-use', `${where} is in use`, { cause });
-  if (['EADDRNOTAVAIL', 'ENOTFOUND', 'EINVAL', 'ERR_SOCKET_BAD_PORT'].includes(code))
-    return new TransportError('address-invalid', `${where} is no address of this machine`, { cause });
-  return new TransportError('bind-failed', `cannot bind ${where}: ${(cause as Error).message}`, { cause });
-}
-
 function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 }

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { CloseCode, type PeerId } from '@mosaik/wire';
-import { parsePeerCertificates } from '../quic/certificate.ts';
+import { parsePeerCertificates } from '../shared/certificate.ts';
 
 /** More certificates than this are not counted. */
 const MAX_COUNTED_CERTIFICATES = 4;

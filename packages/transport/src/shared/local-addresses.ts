@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { formatAddress } from '../shared/address.ts';
+import { formatAddress } from './address.ts';
 
 /** Where a socket bound to `host` can be reached: a wildcard stands for every interface's address and loopback. */
 export function localAddresses(host: string, port: number): string[] {
