@@ -8,7 +8,7 @@ const planted: readonly [PlantedBug, RegExp, number][] = [
   ['local-strong-reads', /a strong read is never stale/, 1],
   ['retry-after-failure', /never committed/, 1],
   ['lying-disk', /stored by a majority/, 1],
-  ['forgotten-vote', /one epoch per term|one vote per term|terms never go back/, 1],
+  ['forgotten-vote', /Raft §5|by a majority|stops as failed/, 1],
 ];
 
 /** How many seeds a planted bug may survive. */
