@@ -16,6 +16,8 @@ await build({
   target: 'node20',
   sourcemap: 'inline',
   conditions: ['@mosaik/source'],
+  // Native binaries are found relative to their own files.
+  external: ['@matrixai/*'],
   logLevel: 'warning',
 });
 

@@ -3,15 +3,16 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { checkDecode } from './codec-check.ts';
 import { type FuzzOptions, type FuzzResult, fuzzCodecs } from './fuzz-codecs.ts';
 import { MAX_INPUT_BYTES } from './mutator.ts';
+import { fuzzQuic, type QuicFuzzOptions } from './quic.ts';
 import { wireSubjects } from './wire-subjects.ts';
 
 /** Longest that one input may take. */
 const HANG_MS = 10_000;
-const targets = ['wire'] as const;
+const targets = ['wire', 'quic'] as const;
 
 const usage = `usage: pnpm fuzz [TARGET] [--seconds N] [--inputs N] [--seed N]
-       pnpm fuzz TARGET --replay NAME:HEX
-  TARGET       ${targets.join(', ')}; default: all, one after the other
+       pnpm fuzz wire --replay NAME:HEX
+  TARGET       ${targets.join(', ')}; default: wire
   --seconds N  how long; default 30
   --inputs N   stop after so many inputs
   --seed N     decides every input; default: drawn from the clock
@@ -44,6 +45,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     console.error('fuzz: --seconds, --inputs and --seed take whole numbers');
     return 2;
   }
+  if (target === 'quic') return runQuic({ seed, inputs, seconds });
   if (values.replay !== undefined) return replay(values.replay);
 
   const startedMs = performance.now();
@@ -58,6 +60,17 @@ export async function main(argv: readonly string[]): Promise<number> {
   console.log(
     `${subject}: ${problem}\n  input  ${hex}\n  replay pnpm fuzz ${target} --replay ${subject}:${hex}`,
   );
+  return 1;
+}
+
+async function runQuic(options: QuicFuzzOptions): Promise<number> {
+  const { inputs, roundTrips, dials, failedDials, failure } = await fuzzQuic(options);
+  console.log(
+    `fuzz quic: seed ${options.seed}, ${inputs} datagrams, ${roundTrips} round trips of live connections, ` +
+      `${dials} dials, ${failedDials} more ended with a code`,
+  );
+  if (!failure) return 0;
+  console.log(`${failure.problem}, after these datagrams:\n  ${failure.datagrams.join('\n  ')}`);
   return 1;
 }
 
