@@ -243,13 +243,9 @@ export class QuicConnection implements Connection {
     this.#flush(native, nowMs);
   }
 
-  /** The library threw where it should not: nothing more can be said on this connection. */
-  handleFailure(error: unknown): void {
-    this.#finish({
-      code: CloseCode.UnexpectedClose,
-      reason: `the QUIC library failed: ${String(error)}`,
-      remote: false,
-    });
+  /** Nothing more can be said on this connection. */
+  handleFailure(reason: string): void {
+    this.#finish({ code: CloseCode.UnexpectedClose, reason, remote: false });
     this.#release();
   }
 

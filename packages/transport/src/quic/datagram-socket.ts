@@ -14,19 +14,27 @@ export interface DatagramSocketInit {
   port: number;
   onDatagram: (datagram: Buffer, source: RemoteInfo) => void;
   onError: (error: Error) => void;
+  /** The host refused a datagram. */
+  onRefused: (error: NodeJS.ErrnoException, host: string, port: number) => void;
 }
 
 /** One bound UDP socket. */
 export class DatagramSocket {
   readonly family: 4 | 6;
   readonly #socket: Socket;
+  readonly #onSent: (error: Error | null) => void;
   #buffer = Buffer.allocUnsafeSlow(SEND_BUFFER_BYTES);
   /** As of the last send. */
   #queuedBytes = 0;
   #closed = false;
 
-  private constructor(socket: Socket, family: 4 | 6) {
+  private constructor(socket: Socket, family: 4 | 6, onRefused: DatagramSocketInit['onRefused']) {
     this.#socket = socket;
+    this.#onSent = (error) => {
+      if (!error) return;
+      const { address = '', port = 0 } = error as { address?: string; port?: number };
+      onRefused(error, address, port);
+    };
     this.family = family;
   }
 
@@ -60,7 +68,7 @@ export class DatagramSocket {
       }
     }
     socket.on('message', init.onDatagram);
-    return new DatagramSocket(socket, family);
+    return new DatagramSocket(socket, family, init.onRefused);
   }
 
   get port(): number {
@@ -72,11 +80,10 @@ export class DatagramSocket {
     return this.#buffer;
   }
 
-  /** Sends the first `length` bytes of `buffer`. Losses are silent unless `onFailure` is given. */
-  send(length: number, host: string, port: number, onFailure?: (error: Error) => void): void {
+  /** Sends the first `length` bytes of `buffer`. */
+  send(length: number, host: string, port: number): void {
     if (this.#closed) return;
-    const callback = onFailure && ((error: Error | null) => error && onFailure(error));
-    this.#socket.send(this.#buffer, 0, length, port, host, callback);
+    this.#socket.send(this.#buffer, 0, length, port, host, this.#onSent);
     this.#queuedBytes = this.#socket.getSendQueueSize();
     // What the host took at once is copied; otherwise the buffer belongs to the socket until it is sent.
     if (this.#queuedBytes > 0) this.#buffer = Buffer.allocUnsafeSlow(SEND_BUFFER_BYTES);

@@ -52,6 +52,7 @@ export interface QuicEndpointInit extends ListenInit {
   native: Native;
   /** Unfinished inbound handshakes from which on clients are sent a retry. */
   retryFromHalfOpen?: number | undefined;
+  keylogDirectory?: string | undefined;
 }
 
 /** One UDP socket that dials and accepts. */
@@ -67,6 +68,7 @@ export class QuicEndpoint implements Endpoint {
   readonly #certificatePem: Uint8Array;
   readonly #advertise: readonly string[];
   readonly #host: string;
+  readonly #keylogDirectory: string | undefined;
   readonly #admission: Admission;
   /** Strangers get a part of what connections the process can have. */
   readonly #halfOpen = new HalfOpen(Math.floor(nativeLedger.capacity / 4));
@@ -96,6 +98,7 @@ export class QuicEndpoint implements Endpoint {
     this.#advertise = [...(init.advertise ?? [])];
     for (const address of this.#advertise) parseAddress(address);
     this.#host = init.host ?? '0.0.0.0';
+    this.#keylogDirectory = init.keylogDirectory;
     this.#admission = new Admission(init.retryFromHalfOpen);
     this.#inbound = new Map(
       init.alpns.map((alpn) => [alpn, new ItemQueue<Connection>(MAX_WAITING_CONNECTIONS)]),
@@ -112,6 +115,7 @@ export class QuicEndpoint implements Endpoint {
       port,
       onDatagram: (datagram, source) => this.#handleDatagram(datagram, source),
       onError: (error) => this.#logger.warn({ error: error.message }, 'UDP socket error'),
+      onRefused: (error, host, port) => this.#handleRefusedDatagram(error, host, port),
     });
     this.#socket = socket;
     this.#local = { host: socket.family === 6 ? '::1' : '127.0.0.1', port: socket.port };
@@ -182,16 +186,7 @@ export class QuicEndpoint implements Endpoint {
     const [length] = sent;
     copies?.push(Buffer.from(socket.buffer.subarray(0, length)));
     const { host, port } = connection.remote;
-    const dial = connection.halfOpen && this.#dials.get(connection);
-    if (!dial) socket.send(length, host, port);
-    else {
-      socket.send(length, host, port, (cause) => {
-        dial.reject(
-          new TransportError('unavailable', `cannot send to ${dial.address}: ${cause.message}`, { cause }),
-        );
-        connection.abandon('the network refused a datagram');
-      });
-    }
+    socket.send(length, host, port);
     return true;
   }
 
@@ -287,6 +282,25 @@ export class QuicEndpoint implements Endpoint {
       this.#handleUnknown(datagram, header, source);
   }
 
+  /**
+   * A dial ends at once. On a connection it is a loss like others, since networks come back; but what is too large stays
+   * so, while small acknowledgements would keep the connection alive for nothing.
+   */
+  #handleRefusedDatagram(cause: NodeJS.ErrnoException, host: string, port: number): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.remote.port !== port || connection.remote.host !== host) continue;
+      const dial = connection.halfOpen && this.#dials.get(connection);
+      if (dial) {
+        dial.reject(
+          new TransportError('unavailable', `cannot send to ${dial.address}: ${cause.message}`, { cause }),
+        );
+        connection.abandon('the network refused a datagram');
+      } else if (cause.code === 'EMSGSIZE') {
+        connection.handleFailure('the network refuses datagrams of this size: lower maxDatagramBytes');
+      }
+    }
+  }
+
   /** A datagram for no connection: a new one, or noise. */
   #handleUnknown(datagram: Buffer, header: LongHeader, source: RemoteInfo): void {
     if (header.version !== this.#native.PROTOCOL_VERSION) {
@@ -337,7 +351,7 @@ export class QuicEndpoint implements Endpoint {
     nativeLedger.add(native);
     let keylog: Keylog;
     try {
-      keylog = new Keylog(native);
+      keylog = new Keylog(native, this.#keylogDirectory);
     } catch (cause) {
       nativeLedger.release();
       throw new TransportError('unavailable', 'no file for the key log of a connection', { cause });
@@ -357,7 +371,7 @@ export class QuicEndpoint implements Endpoint {
         { remoteAddress: connection.remoteAddress, error: String(error) },
         'the QUIC library failed',
       );
-      connection.handleFailure(error);
+      connection.handleFailure(`the QUIC library failed: ${String(error)}`);
     }
   }
 

@@ -25,10 +25,15 @@ export class Keylog {
   #fd: number | undefined;
   readonly #native: NativeConnection;
 
-  constructor(native: NativeConnection) {
+  /** `parent`: where a private directory is made for the log; by default in memory, or the system's place for such. */
+  constructor(native: NativeConnection, parent?: string) {
     this.#native = native;
-    const memory = process.platform === 'linux' && existsSync('/dev/shm') && existsSync('/proc/self/fd');
-    const directory = memory ? undefined : mkdtempSync(join(tmpdir(), 'mosaik-'));
+    const memory =
+      parent === undefined &&
+      process.platform === 'linux' &&
+      existsSync('/dev/shm') &&
+      existsSync('/proc/self/fd');
+    const directory = memory ? undefined : mkdtempSync(join(parent ?? tmpdir(), 'mosaik-'));
     const path = join(directory ?? '/dev/shm', `mosaik-${randomBytes(12).toString('hex')}`);
     try {
       this.#fd = openSync(path, 'wx+', 0o600);

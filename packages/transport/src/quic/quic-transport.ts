@@ -5,6 +5,11 @@ import { loadNative } from './native.ts';
 export interface QuicTransportInit {
   /** Unfinished inbound handshakes from which on a client must first prove its address by a retry; default 64. */
   retryFromHalfOpen?: number | undefined;
+  /**
+   * Where the library's key log is put for the time of a handshake: a file in a private directory of its own there,
+   * both removed at once. Default: memory where the system has it, else its directory for temporary files.
+   */
+  keylogDirectory?: string | undefined;
 }
 
 /** QUIC with options that few need. */
