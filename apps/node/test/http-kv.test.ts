@@ -77,6 +77,8 @@ describe('/v1/kv/{key}', () => {
     ['GET', 'k?minIndex=-1'],
     ['GET', 'k?minIndex=1e3'],
     ['GET', 'k?cas=1'],
+    ['GET', 'k?minIndex=1&minIndex=2'],
+    ['PUT', 'k?cas=0&cas=5'],
     ['PUT', 'k?cas=x'],
     ['PUT', 'k?cas=9007199254740993'],
     ['PUT', 'k?consistency=weak'],

@@ -85,7 +85,8 @@ export class Network {
       secretKey,
       ...init.listen,
       ...(init.advertise ? { advertise: init.advertise } : {}),
-      alpns: Object.values(Alpn),
+      // Only what somebody serves: connections of any other protocol would wait here for ever.
+      alpns: [Alpn.groups, Alpn.discoveryAnnounce, Alpn.discoverySync],
       ...shared,
     });
     try {

@@ -91,6 +91,9 @@ function parseKey(context: Context): string | Response {
 }
 
 function parseQuery<T>(context: Context, schema: z.ZodType<T>): T | Response {
+  // Of two values one would be dropped, and a write would go by a condition that its client did not mean.
+  const twice = Object.entries(context.req.queries()).find(([, values]) => values.length > 1);
+  if (twice) return refuse(context, 400, 'query', `${twice[0]}: given more than once`);
   const parsed = schema.safeParse(context.req.query());
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
