@@ -133,8 +133,8 @@ export class Catalog {
 
     const evicted = victim === undefined ? undefined : this.#records.get(victim)?.entry;
     if (victim !== undefined) this.#records.delete(victim);
-    // What was decoded is a view into a frame; a copy lets the frame go.
-    const copy = SignedPeerEntry.decode(SignedPeerEntry.encode(signed));
+    // Decoded bytes are views into a frame, encoded ones into a buffer that messages share: a copy lets both go.
+    const copy = SignedPeerEntry.decode(SignedPeerEntry.encode(signed).slice());
     this.#tombstones.delete(entry.peerId);
     this.#records.set(entry.peerId, {
       entry: copy,
