@@ -21,7 +21,9 @@ export class SecretKey {
 
   private constructor(seed: Uint8Array) {
     this.#seed = seed;
-    this.#key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' });
+    this.#key = importKey(() =>
+      createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' }),
+    );
     const spki = createPublicKey(this.#key).export({ format: 'der', type: 'spki' });
     this.id = idFromBytes<PeerId>(spki.subarray(SPKI_PREFIX.length));
   }
@@ -88,5 +90,17 @@ export function verifySignature(signer: PeerId, message: Uint8Array, signature: 
     return verify(null, message, key, signature);
   } catch {
     return false;
+  }
+}
+
+/**
+ * Tries twice: an error that a broken TLS connection left in OpenSSL's queue of the thread fails the next key import
+ * (seen on Node 24.21 as "record layer failure"), and reporting it empties the queue.
+ */
+function importKey(create: () => KeyObject): KeyObject {
+  try {
+    return create();
+  } catch {
+    return create();
   }
 }
