@@ -12,5 +12,12 @@ export { type CallOptions, type QueryOptions, RaftNode, type RaftNodeInit } from
 export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';
 export type { ApplyContext, StateMachine } from './state-machine.ts';
 export type { RaftStatus, Role } from './status.ts';
-export type { HardState, LogStorage, LogWrite, StoredLog, StoredRun } from './storage/log-storage.ts';
+export type {
+  HardState,
+  LogStorage,
+  LogWrite,
+  StoredLog,
+  StoredRun,
+  StoredSnapshot,
+} from './storage/log-storage.ts';
 export { memoryLogStorage } from './storage/memory.ts';

@@ -118,7 +118,11 @@ export class Disk implements LogStorage {
       if (run?.key === key) run.entries.push(entry);
       else runs.push({ epoch, key, entries: [entry] });
     }
-    return { hardState, runs: runs.map((run): StoredRun => ({ epoch: run.epoch, entries: run.entries })) };
+    return {
+      hardState,
+      base: 0,
+      runs: runs.map((run): StoredRun => ({ epoch: run.epoch, entries: run.entries })),
+    };
   }
 
   write(): Promise<void> {

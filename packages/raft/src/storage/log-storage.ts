@@ -15,18 +15,39 @@ export interface StoredRun {
   readonly entries: readonly LogEntry[];
 }
 
-/** One atomic write: all of it is durable, or none. */
+/** What the entries up to `index` came to: it stands for them (Raft §7). */
+export interface StoredSnapshot {
+  readonly index: number;
+  /** Of the entry at `index`. */
+  readonly epoch: RaftEpoch;
+  /** What consensus itself needs of those entries; opaque to a store. */
+  readonly envelope: Uint8Array;
+  /** The state machine's part, in order. */
+  readonly chunks: readonly Uint8Array[];
+}
+
+/** One atomic write, in this order: all of it is durable, or none. */
 export interface LogWrite {
   readonly hardState?: HardState | undefined;
-  /** Entries above this index go first. */
+  /** Entries above this index go. */
   readonly truncateTo?: number | undefined;
-  /** Then these follow the last one, contiguous. */
+  /** Takes the place of the snapshot before it. */
+  readonly snapshot?: StoredSnapshot | undefined;
+  /**
+   * Entries up to this index go: at most the snapshot's. What is appended next follows this index if nothing above it
+   * is left (an installed snapshot comes with `truncateTo: 0` and its own index here).
+   */
+  readonly compactTo?: number | undefined;
+  /** These follow the last entry, contiguous. */
   readonly append?: readonly StoredRun[] | undefined;
 }
 
 export interface StoredLog {
   readonly hardState: HardState;
-  /** From index 1, contiguous. */
+  readonly snapshot?: StoredSnapshot | undefined;
+  /** Entries up to here were given up; 0 in a log that was never compacted. */
+  readonly base: number;
+  /** From index `base + 1`, contiguous. */
   readonly runs: readonly StoredRun[];
 }
 

@@ -1,5 +1,5 @@
 import type { LogEntry, RaftEpoch } from '@mosaik/wire';
-import type { HardState, LogStorage, LogWrite, StoredLog } from './log-storage.ts';
+import type { HardState, LogStorage, LogWrite, StoredLog, StoredSnapshot } from './log-storage.ts';
 
 /**
  * A log that lives as long as this object: durable at once, forgotten with the process.
@@ -8,18 +8,32 @@ import type { HardState, LogStorage, LogWrite, StoredLog } from './log-storage.t
  */
 export function memoryLogStorage(): LogStorage {
   let hardState: HardState | undefined;
+  let snapshot: StoredSnapshot | undefined;
   let runs: { epoch: RaftEpoch; entries: LogEntry[] }[] = [];
-  let length = 0;
+  let base = 0;
+  let last = 0;
 
   const truncateTo = (index: number) => {
-    while (length > index) {
+    while (last > Math.max(index, base)) {
       const run = runs.at(-1);
       if (!run) break;
-      const excess = Math.min(run.entries.length, length - index);
+      const excess = Math.min(run.entries.length, last - index);
       run.entries.length -= excess;
-      length -= excess;
+      last -= excess;
       if (run.entries.length === 0) runs.pop();
     }
+  };
+
+  const compactTo = (index: number) => {
+    let excess = Math.min(index, last) - base;
+    while (excess > 0) {
+      const run = runs[0];
+      if (!run) break;
+      excess -= run.entries.splice(0, excess).length;
+      if (run.entries.length === 0) runs.shift();
+    }
+    base = Math.max(base, index);
+    last = Math.max(last, base);
   };
 
   return {
@@ -27,12 +41,16 @@ export function memoryLogStorage(): LogStorage {
       if (!hardState) return undefined;
       return {
         hardState,
+        ...(snapshot ? { snapshot } : {}),
+        base,
         runs: runs.map((run) => ({ epoch: run.epoch, entries: run.entries.slice() })),
       };
     },
     write(write: LogWrite): undefined {
       if (write.hardState) hardState = write.hardState;
       if (write.truncateTo !== undefined) truncateTo(write.truncateTo);
+      if (write.snapshot) snapshot = write.snapshot;
+      if (write.compactTo !== undefined) compactTo(write.compactTo);
       for (const { epoch, entries } of write.append ?? []) {
         let run = runs.at(-1);
         if (!run || run.epoch.nonce !== epoch.nonce || run.epoch.term !== epoch.term) {
@@ -40,7 +58,7 @@ export function memoryLogStorage(): LogStorage {
           runs = [...runs, run];
         }
         for (const entry of entries) run.entries.push(entry);
-        length += entries.length;
+        last += entries.length;
       }
     },
     async close() {},

@@ -66,6 +66,7 @@ export class Harness {
           term: given.term ?? 0,
           ...(given.vote ? { vote: given.vote } : {}),
         },
+        base: 0,
         runs: given.log ?? [],
       },
       nowMs: 0,

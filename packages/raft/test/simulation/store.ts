@@ -26,6 +26,6 @@ export class SimStore {
     this.#pending.length = 0;
     if (!this.hardState) return undefined;
     const runs: EntryRun[] = this.log.range(1, this.log.last);
-    return { hardState: this.hardState, runs };
+    return { hardState: this.hardState, base: 0, runs };
   }
 }
