@@ -82,6 +82,7 @@ export {
   RaftEpoch,
   RaftMember,
   RaftMessage,
+  RaftRequest,
   RaftRun,
   type ViewEntry,
 } from './messages/raft.ts';

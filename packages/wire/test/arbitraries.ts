@@ -19,6 +19,7 @@ import {
   RaftEpoch,
   RaftMember,
   RaftMessage,
+  RaftRequest,
   RaftRun,
   type Schema,
   SignedPeerEntry,
@@ -109,19 +110,35 @@ const maybe = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefined
 const epoch = fc.record({ term: safeU64, leader: idOf<PeerId>(), nonce: u64 });
 const member = fc.record({ peer: idOf<PeerId>(), incarnation: u64 });
 const members = fc.array(member, { maxLength: 3 });
+const learners = fc.array(idOf<PeerId>(), { maxLength: 2 });
 const run = fc.record({ epoch, first: safeU64 });
 const runs = fc.array(run, { maxLength: 3 });
 const position = fc.record({ epoch, index: safeU64 });
 const logEntry: fc.Arbitrary<LogEntry> = fc.oneof(
-  fc.record({ type: fc.constant('Opening' as const), forced: fc.boolean(), members }),
-  fc.record({ type: fc.constant('View' as const), members }),
+  fc.record({ type: fc.constant('Opening' as const), forced: fc.boolean(), members, learners }),
+  fc.record({ type: fc.constant('View' as const), members, learners }),
   fc.record({ type: fc.constantFrom('Command' as const, 'CommandMore' as const), value: bytesUpTo(40) }),
 );
 const verdict = fc.constantFrom(
   ...(['Granted', 'Denied', 'Abstained', 'Ahead', 'Reachable'] as const).map((type) => ({ type })),
 );
 const refused = fc.constantFrom(
-  ...(['Offline', 'NoQuorum', 'Overloaded', 'TooLarge'] as const).map((type) => ({ type })),
+  ...(
+    [
+      'Offline',
+      'NoQuorum',
+      'Overloaded',
+      'TooLarge',
+      'Moving',
+      'ChangeInProgress',
+      'NotAVoter',
+      'NotElected',
+    ] as const
+  ).map((type) => ({ type })),
+);
+const raftRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
+  fc.record({ type: fc.constant('Transfer' as const), to: maybe(idOf<PeerId>()) }),
+  fc.record({ type: fc.constantFrom('AddVoter' as const, 'RemoveVoter' as const), peer: idOf<PeerId>() }),
 );
 type RaftBodyFields = {
   [K in RaftBody['type']]: {
@@ -181,6 +198,10 @@ const raftBodies: RaftBodyFields = {
   ReadRefused: { read: safeU64, reason: refused },
   TimeoutNow: { epoch },
   Committed: { epoch, commit: safeU64 },
+  Request: { request: safeU64, what: raftRequest },
+  RequestDone: { request: safeU64 },
+  RequestRefused: { request: safeU64, reason: refused },
+  Retain: { epoch, index: safeU64 },
 };
 const raftBody = Object.entries<Record<string, fc.Arbitrary<unknown>>>(raftBodies).map(([type, fields]) =>
   fc.record({ type: fc.constant(type), ...fields }),
@@ -207,6 +228,7 @@ export const cases: Readonly<Record<string, Case<unknown>>> = {
   RaftEpoch: of(RaftEpoch, epoch),
   RaftMember: of(RaftMember, member),
   RaftMessage: of(RaftMessage, raftMessage),
+  RaftRequest: of(RaftRequest, raftRequest),
   RaftRun: of(RaftRun, run),
   SignedPeerEntry: of(SignedPeerEntry, signed),
   SyncMessage: of(SyncMessage, sync),

@@ -18,16 +18,17 @@ const member = { peer: leader, incarnation: 2n ** 63n };
 
 describe('LogEntry, which is written by hand', () => {
   const members = vec(struct('Member', { peer: id<PeerId>(), incarnation: u64 }));
+  const learners = vec(id<PeerId>());
   const twin = variants('LogEntry', {
-    Opening: { forced: bool, members },
-    View: { members },
+    Opening: { forced: bool, members, learners },
+    View: { members, learners },
     Command: bytes(),
     CommandMore: bytes(),
   });
 
   test.each<LogEntry>([
-    { type: 'Opening', forced: true, members: [member] },
-    { type: 'View', members: [] },
+    { type: 'Opening', forced: true, members: [member], learners: [leader] },
+    { type: 'View', members: [], learners: [] },
     { type: 'Command', value: Uint8Array.of(1, 2, 3) },
     { type: 'CommandMore', value: new Uint8Array(300) },
   ])('has the bytes of a postcard enum: $type', (entry) => {

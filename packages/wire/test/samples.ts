@@ -110,8 +110,8 @@ const members = [
 ];
 
 export const sampleLogEntries: readonly LogEntry[] = [
-  { type: 'Opening', forced: true, members },
-  { type: 'View', members },
+  { type: 'Opening', forced: true, members, learners: ids(3) },
+  { type: 'View', members, learners: [] },
   { type: 'Command', value: Uint8Array.of(1, 2, 3) },
   { type: 'CommandMore', value: fill(0, 0) },
 ];

@@ -80,11 +80,11 @@ const raftBodies: readonly wire.RaftBody[] = [
     side: undefined,
     prev: { epoch, index: 700 },
     entries: [
-      { epoch, entries: [{ type: 'Opening', forced: true, members }, command] },
+      { epoch, entries: [{ type: 'Opening', forced: true, members, learners: [] }, command] },
       {
         epoch,
         entries: [
-          { type: 'View', members },
+          { type: 'View', members, learners: [leader] },
           { ...command, type: 'CommandMore' },
         ],
       },

@@ -17,8 +17,8 @@ const epochOf = (term: number, leader: number, nonce = 1): RaftEpoch => ({
   leader: idOf(leader),
   nonce: BigInt(100 * term + 10 * leader + nonce),
 });
-const opening: LogEntry = { type: 'Opening', forced: false, members: set };
-const other: LogEntry = { type: 'View', members: set };
+const opening: LogEntry = { type: 'Opening', forced: false, members: set, learners: [] };
+const other: LogEntry = { type: 'View', members: set, learners: [] };
 
 let violations: string[];
 let disks: Disk[];

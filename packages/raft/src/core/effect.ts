@@ -1,9 +1,9 @@
-import type { PeerId, RaftEpoch, RaftMessage } from '@mosaik/wire';
+import type { PeerId, RaftBody, RaftEpoch, RaftMessage } from '@mosaik/wire';
 import type { Lane } from '../components.ts';
 import type { LogWrite } from '../storage/log-storage.ts';
 
-/** Why proposals or reads were turned away: nothing of them was appended. */
-export type RefusalReason = 'Offline' | 'NoQuorum' | 'Overloaded' | 'TooLarge';
+/** Why proposals, reads or requests were turned away: nothing of them was appended. */
+export type RefusalReason = Extract<RaftBody, { type: 'Refused' }>['reason']['type'];
 
 /**
  * What the driver has to do, in this order. Whatever must wait for durability is not among them yet: the core holds it

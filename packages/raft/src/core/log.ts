@@ -3,6 +3,7 @@ import {
   type LogEntry,
   MAX_RAFT_RUNS,
   MAX_RAFT_SIDES,
+  type PeerId,
   type RaftEpoch,
   type RaftMember,
   type RaftRun,
@@ -19,11 +20,13 @@ export interface EntryRun {
 interface SetRecord {
   readonly index: number;
   readonly members: readonly RaftMember[];
+  readonly learners: readonly PeerId[];
   /** The epoch, when the entry opened a forced one. */
   readonly forced: RaftEpoch | undefined;
 }
 
 const NO_MEMBERS: readonly RaftMember[] = [];
+const NO_LEARNERS: readonly PeerId[] = [];
 
 /** The replicated log in memory: entries from index 1, the run table, and the sets that it put in force. */
 export class RaftLog {
@@ -48,6 +51,11 @@ export class RaftLog {
   /** The set in force: a change counts from where it was appended, not from where it was committed. */
   get members(): readonly RaftMember[] {
     return this.#sets.at(-1)?.members ?? NO_MEMBERS;
+  }
+
+  /** Voters that do not count: new ones, and those that came back having forgotten. */
+  get learners(): readonly PeerId[] {
+    return this.#sets.at(-1)?.learners ?? NO_LEARNERS;
   }
 
   /** Index of the entry that put the set in force. */
@@ -122,7 +130,7 @@ export class RaftLog {
         if (this.#firstCommand === 0) this.#firstCommand = this.last;
       } else {
         const forced = entry.type === 'Opening' && entry.forced ? run.epoch : undefined;
-        this.#sets.push({ index: this.last, members: entry.members, forced });
+        this.#sets.push({ index: this.last, members: entry.members, learners: entry.learners, forced });
       }
     }
   }

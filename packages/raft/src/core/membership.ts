@@ -16,41 +16,38 @@ export function maybeChangeView(s: RaftState, nowMs: number): void {
   const { members } = s.log;
   const gone = members.find((member) => member.peer !== s.localId && isGone(s, leadership, member, nowMs));
   if (gone) {
-    changeView(
-      s,
-      leadership,
-      members.filter((member) => member !== gone),
-      'removes a member',
-      gone,
-    );
+    // A voter that forgot stays one, to be admitted again.
+    const learners = s.dynamic ? [] : [...s.log.learners, gone.peer];
+    const rest = members.filter((member) => member !== gone);
+    changeSet(s, leadership, rest, learners);
+    s.note('info', 'removes a member', { peer: gone.peer, members: rest.length });
     return;
   }
   if (leadership.suspendedSinceMs !== undefined || members.length >= MAX_VIEW) return;
   for (const peer of s.peers.values()) {
     const progress = leadership.progress.get(peer.id);
     if (!progress?.engaged || !peer.status || peer.status.observer || peer.status.stopped) continue;
-    if (!mayCount(s, peer.id) || members.some((member) => member.peer === peer.id)) continue;
+    if (
+      (!s.dynamic && !s.log.learners.includes(peer.id)) ||
+      members.some((member) => member.peer === peer.id)
+    )
+      continue;
     if (progress.match < s.commit || progress.match === 0) continue;
     const added = { peer: peer.id, incarnation: peer.incarnation };
-    changeView(s, leadership, [...members, added], 'adds a member', added);
+    const learners = s.log.learners.filter((id) => id !== peer.id);
+    changeSet(s, leadership, [...members, added], learners);
+    s.note('info', 'adds a member', { peer: peer.id, members: members.length + 1 });
     return;
   }
 }
 
-function changeView(
+function changeSet(
   s: RaftState,
   leadership: Leadership,
   members: readonly RaftMember[],
-  text: string,
-  member: RaftMember,
+  learners: readonly PeerId[],
 ): void {
-  s.note('info', text, { peer: member.peer, members: members.length });
-  s.appendEntries(leadership.epoch, [{ type: 'View', members: [...members] }]);
-}
-
-function mayCount(s: RaftState, id: PeerId): boolean {
-  const { quorum } = s.config.consensus;
-  return quorum.type === 'Dynamic' || quorum.voters.includes(id);
+  s.appendEntries(leadership.epoch, [{ type: 'View', members: [...members], learners: [...learners] }]);
 }
 
 /**

@@ -155,7 +155,12 @@ describe('a candidate', () => {
   test('a majority of three elects; the opening entry repeats the set and is not forced', () => {
     const h = new Harness({ term: 1, log });
     const epoch = h.lead();
-    expect(h.core.log.entryAt(4)).toEqual({ type: 'Opening', forced: false, members: [0, 1, 2].map(member) });
+    expect(h.core.log.entryAt(4)).toEqual({
+      type: 'Opening',
+      forced: false,
+      members: [0, 1, 2].map(member),
+      learners: [],
+    });
     expect(h.core.log.epochAt(4)).toEqual(epoch);
   });
 
@@ -163,7 +168,10 @@ describe('a candidate', () => {
     const h = new Harness({
       term: 1,
       log: [
-        { epoch: epochOf(1, 1), entries: [{ type: 'Opening', forced: false, members: [1, 2].map(member) }] },
+        {
+          epoch: epochOf(1, 1),
+          entries: [{ type: 'Opening', forced: false, members: [1, 2].map(member), learners: [] }],
+        },
       ],
     });
     expect(Harness.sent(h.advance(60_000))).toEqual([]);

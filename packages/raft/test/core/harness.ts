@@ -167,5 +167,10 @@ export class Harness {
 const NOISE = new Set<Effect['type']>(['log', 'count', 'state-changed', 'turn-again']);
 
 export function opening(size: number, forced = false): LogEntry {
-  return { type: 'Opening', forced, members: Array.from({ length: size }, (_, i) => member(i)) };
+  return {
+    type: 'Opening',
+    forced,
+    members: Array.from({ length: size }, (_, i) => member(i)),
+    learners: [],
+  };
 }

@@ -27,7 +27,12 @@ function pair(): Harness {
     mode: 'dynamic',
     size: 2,
     term: 1,
-    log: [{ epoch: side, entries: [{ type: 'Opening', forced: true, members: [0, 1].map(member) }] }],
+    log: [
+      {
+        epoch: side,
+        entries: [{ type: 'Opening', forced: true, members: [0, 1].map(member), learners: [] }],
+      },
+    ],
   });
   h.receive(1, status(side));
   h.run();

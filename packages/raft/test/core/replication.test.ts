@@ -361,6 +361,7 @@ describe('the view of a dynamic leader (D3)', () => {
     type: 'Opening' as const,
     forced: true,
     members: indexes.map(member),
+    learners: [],
   });
   const founded = (...indexes: number[]) => {
     const size = Math.max(...indexes) + 1;

@@ -24,6 +24,7 @@ export const RaftMember = struct('RaftMember', { peer: id<PeerId>(), incarnation
 export type RaftMember = Infer<typeof RaftMember>;
 
 const members = vec(RaftMember, { max: MAX_MEMBERS });
+const learners = vec(id<PeerId>(), { max: MAX_MEMBERS });
 
 /** Where an epoch starts in a log. */
 export const RaftRun = struct('RaftRun', { epoch: RaftEpoch, first: safeU64 });
@@ -37,12 +38,15 @@ export interface OpeningEntry {
   /** Founded without a majority of the set before it. */
   forced: boolean;
   members: RaftMember[];
+  /** Voters that do not count: new ones that have yet to catch up, and those that came back having forgotten. */
+  learners: PeerId[];
 }
 
-/** A change of the set by one member; state machines never see it. */
+/** A change of the set, or of its learners, by one member; state machines never see it. */
 export interface ViewEntry {
   type: 'View';
   members: RaftMember[];
+  learners: PeerId[];
 }
 
 /** A command for the state machine. `more`: the next entry belongs to the same run, which is never torn apart. */
@@ -56,7 +60,7 @@ export type LogEntry = OpeningEntry | ViewEntry | CommandEntry;
 const commandBytes = bytes({ max: MAX_COMMAND_BYTES });
 
 /**
- * postcard: enum { Opening { forced, members }, View { members }, Command(bytes), CommandMore(bytes) }.
+ * postcard: enum { Opening { forced, members, learners }, View { members, learners }, Command(bytes), CommandMore(bytes) }.
  *
  * Written by hand because a log is made of these: no closure per entry.
  */
@@ -69,10 +73,12 @@ export const LogEntry: Schema<LogEntry> = schema<LogEntry>(
           writer.uint32(0);
           writer.bool(entry.forced);
           members.write(writer, entry.members);
+          learners.write(writer, entry.learners);
           return;
         case 'View':
           writer.uint32(1);
           members.write(writer, entry.members);
+          learners.write(writer, entry.learners);
           return;
         case 'Command':
           writer.uint32(2);
@@ -89,9 +95,14 @@ export const LogEntry: Schema<LogEntry> = schema<LogEntry>(
       const kind = reader.varint(0xffff_ffff);
       switch (kind) {
         case 0:
-          return { type: 'Opening', forced: bool.read(reader), members: members.read(reader) };
+          return {
+            type: 'Opening',
+            forced: bool.read(reader),
+            members: members.read(reader),
+            learners: learners.read(reader),
+          };
         case 1:
-          return { type: 'View', members: members.read(reader) };
+          return { type: 'View', members: members.read(reader), learners: learners.read(reader) };
         case 2:
           return { type: 'Command', value: commandBytes.read(reader) };
         case 3:
@@ -120,7 +131,29 @@ const Verdict = variants('Verdict', {
   Reachable: null,
 });
 
-const Refusal = variants('Refusal', { Offline: null, NoQuorum: null, Overloaded: null, TooLarge: null });
+const Refusal = variants('Refusal', {
+  Offline: null,
+  NoQuorum: null,
+  Overloaded: null,
+  TooLarge: null,
+  /** Leadership is being handed over: ask the next leader. */
+  Moving: null,
+  /** The set can not be changed yet: a change, or the first entry of this epoch, is not committed. */
+  ChangeInProgress: null,
+  /** Not a member of the set, or none that could be chosen. */
+  NotAVoter: null,
+  /** The member asked to take over was not elected in time. */
+  NotElected: null,
+});
+
+/** What a member may ask the leader for. */
+export const RaftRequest = variants('RaftRequest', {
+  /** Leadership for `to`, or for whoever is most up to date. */
+  Transfer: { to: option(id<PeerId>()) },
+  AddVoter: { peer: id<PeerId>() },
+  RemoveVoter: { peer: id<PeerId>() },
+});
+export type RaftRequest = Infer<typeof RaftRequest>;
 
 /** What raft members say to each other. `incarnation` is the sender's. Variants are only ever appended. */
 export const RaftMessage = struct('RaftMessage', {
@@ -201,6 +234,12 @@ export const RaftMessage = struct('RaftMessage', {
     TimeoutNow: { epoch: RaftEpoch },
     /** The commit index went on and there is nothing to append; needs no answer. */
     Committed: { epoch: RaftEpoch, commit: safeU64 },
+    /** Asks the leader to do something other than append commands. */
+    Request: { request: safeU64, what: RaftRequest },
+    RequestDone: { request: safeU64 },
+    RequestRefused: { request: safeU64, reason: Refusal },
+    /** Every data voter holds the entries up to here: a witness may let go of them. */
+    Retain: { epoch: RaftEpoch, index: safeU64 },
   }),
 });
 export type RaftMessage = Infer<typeof RaftMessage>;

@@ -34,7 +34,7 @@ fn id(n: u8) -> Id { [n; 32] }
 #[derive(Serialize)] #[allow(dead_code)] enum Announce { Hello { network: Id }, Entry(Signed) }
 #[derive(Serialize)] struct Member { peer: Id, incarnation: u64 }
 #[derive(Serialize)] #[allow(dead_code)] enum LogEntry {
-    Opening { forced: bool, members: Vec<Member> }, View { members: Vec<Member> },
+    Opening { forced: bool, members: Vec<Member>, learners: Vec<Id> }, View { members: Vec<Member>, learners: Vec<Id> },
     Command(#[serde(with = "serde_bytes")] Vec<u8>), CommandMore(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
@@ -101,8 +101,8 @@ fn main() {
     put!("AnnounceMessage Hello", Announce::Hello { network: id(2) });
     put!("AnnounceMessage Entry", Announce::Entry(signed()));
     let members = || vec![Member { peer: id(2), incarnation: u64::MAX }, Member { peer: id(1), incarnation: 0 }];
-    put!("LogEntry Opening", LogEntry::Opening { forced: true, members: members() });
-    put!("LogEntry View", LogEntry::View { members: members() });
+    put!("LogEntry Opening", LogEntry::Opening { forced: true, members: members(), learners: vec![id(3)] });
+    put!("LogEntry View", LogEntry::View { members: members(), learners: vec![] });
     put!("LogEntry Command", LogEntry::Command(vec![1, 2, 3]));
     put!("LogEntry CommandMore", LogEntry::CommandMore(vec![]));
     let mut hash = |name: &str, parts: &[&[u8]]| {

@@ -59,7 +59,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
   const members = electorate.members.filter(
     (member) => !forced || answers.get(member.peer) !== 'Abstained',
   ) as RaftMember[];
-  s.appendEntries(epoch, [{ type: 'Opening', forced, members }]);
+  s.appendEntries(epoch, [{ type: 'Opening', forced, members, learners: [...s.log.learners] }]);
   s.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
   s.note('info', forced ? 'leads by a forced epoch' : 'leads', {
     epoch: describeEpoch(epoch),
