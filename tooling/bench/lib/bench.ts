@@ -13,9 +13,14 @@ export interface Child {
   send(message: unknown): void;
   /** The next message; messages wait for their reader. */
   next<T>(): Promise<T>;
+  /** Sends a signal. */
+  kill(signal: NodeJS.Signals): void;
   /** Ends the process. */
   stop(): Promise<void>;
 }
+
+/** The other end of a child's messages. */
+export type Parent = Pick<Child, 'send' | 'next'>;
 
 export interface BenchContext {
   report(row: Row): void;
@@ -28,7 +33,7 @@ export interface BenchContext {
  */
 export interface Bench {
   readonly name: string;
-  readonly roles: Readonly<Record<string, (parent: Omit<Child, 'stop'>) => Promise<void>>>;
+  readonly roles: Readonly<Record<string, (parent: Parent) => Promise<void>>>;
   run(context: BenchContext): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Bench, Child, Row } from './bench.ts';
+import type { Bench, Child, Parent, Row } from './bench.ts';
 
 /** Runs a benchmark, or in a child process one of its roles. */
 export async function main(bench: Bench): Promise<void> {
@@ -33,6 +33,7 @@ function start(role: string): Child {
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   return {
     ...channel(child),
+    kill: (signal) => child.kill(signal),
     stop: async () => {
       if (child.connected) child.disconnect();
       await exited;
@@ -40,7 +41,7 @@ function start(role: string): Child {
   };
 }
 
-function channel(process: NodeJS.Process | ChildProcess): Omit<Child, 'stop'> {
+function channel(process: NodeJS.Process | ChildProcess): Parent {
   const messages: unknown[] = [];
   const readers: ((message: unknown) => void)[] = [];
   process.on('message', (message: unknown) => {

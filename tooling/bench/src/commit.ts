@@ -1,136 +1,157 @@
-import { consensus, GroupKey, keyValue, Network } from '@mosaik/network';
-import type { Transport } from '@mosaik/transport';
-import { quicTransport } from '@mosaik/transport/quic';
-import { type Bench, type BenchContext, type Child, median, percentile } from '../lib/bench.ts';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { type Bench, type BenchContext, median, type Parent } from '../lib/bench.ts';
+import { EtcdClient, EtcdCluster, etcdInstalled } from '../lib/etcd.ts';
+import { type FloorStart, floorFollower, floorLeader } from '../lib/floor.ts';
+import { type Command, type Latency, sequential, throughput } from '../lib/load.ts';
+import { askSequential, askThroughput, keyOf, Members, member, VALUE } from '../lib/member.ts';
 
-type Parent = Omit<Child, 'stop'>;
-
-const MEMBERS = 3;
-const ROUNDS = 3;
-const SEQUENTIAL = 2000;
-const IN_FLIGHT: readonly { width: number; commands: number }[] = [
-  { width: 64, commands: 30_000 },
-  { width: 512, commands: 100_000 },
+const ROUNDS = 5;
+const SEQUENTIAL = 1000;
+const WIDTHS: readonly { width: number; commands: number }[] = [
+  { width: 64, commands: 20_000 },
+  { width: 512, commands: 60_000 },
 ];
-/** With its key, a `Put` of so many bytes is a command of 100. */
-const VALUE_BYTES = 88;
-const KEYS = 1000;
+const READ_WIDTH = 64;
+/** etcd is slower by so much that as many commands would take minutes. */
+const ETCD_SHARE = 1 / 8;
 
-interface Start {
-  key: string;
-  bootstrap: string[];
-  datagramBytes: number;
+/** What one peer measures in one round; each is asked for in turn, so that all meet the same machine. */
+interface Contender {
+  readonly name: string;
+  sequential(): Promise<Latency>;
+  throughput(width: number, commands: number): Promise<number>;
 }
 
-/** What one round at the leader measured. */
-interface Result {
-  p50Ms: number;
-  p99Ms: number;
-  /** Commands per second, by width. */
-  perSecond: Record<number, number>;
+interface FloorOrder {
+  type: 'sequential' | 'throughput';
+  width: number;
+  commands: number;
 }
 
-/** A process with a whole node in it; the one that leads measures. */
-async function member(parent: Parent): Promise<void> {
-  const { key, bootstrap, datagramBytes } = await parent.next<Start>();
-  const transport: Transport = {
-    listen: (init) => quicTransport.listen({ ...init, loopbackDatagramBytes: datagramBytes }),
-  };
-  const network = await Network.create({
-    networkId: 'bench',
-    listen: { host: '127.0.0.1' },
-    transport,
-    discovery: { bootstrap },
-  });
-  parent.send(network.addresses[0]);
-  const group = network.groups
-    .withKey(GroupKey.from(key))
-    .withStateMachine(keyValue())
-    .withConsensus(consensus({ bootstrapDelayMs: 500 }))
-    .join();
-  await group.when.bonds(MEMBERS - 1);
-  await group.when.online();
-  // The view grows one member at a time: commits with fewer copies would not be what is claimed.
-  while (group.status.value.members.length < MEMBERS) await group.status.changed();
-  parent.send(group.isLeader);
-
-  const value = new Uint8Array(VALUE_BYTES).fill(7);
-  const execute = (i: number) => group.execute({ type: 'Put', key: `key-${1000 + (i % KEYS)}`, value });
+async function floorLeaderRole(parent: Parent): Promise<void> {
+  const floor = await floorLeader(await parent.next<FloorStart>());
+  const execute: Command = (i) => floor.execute(keyOf(i), VALUE);
   for (;;) {
-    await parent.next();
-    for (let i = 0; i < SEQUENTIAL; i += 1) await execute(i);
-    const times = new Float64Array(SEQUENTIAL);
-    for (let i = 0; i < SEQUENTIAL; i += 1) {
-      const startedMs = performance.now();
-      await execute(i);
-      times[i] = performance.now() - startedMs;
-    }
-    times.sort();
-    const perSecond: Record<number, number> = {};
-    for (const { width, commands } of IN_FLIGHT) {
-      await pump(execute, width, Math.ceil(commands / 8));
-      const startedMs = performance.now();
-      await pump(execute, width, commands);
-      perSecond[width] = (commands * 1000) / (performance.now() - startedMs);
-    }
-    const result: Result = { p50Ms: percentile(times, 0.5), p99Ms: percentile(times, 0.99), perSecond };
-    parent.send(result);
+    const order = await parent.next<FloorOrder>();
+    parent.send(
+      order.type === 'sequential'
+        ? await sequential(execute, order.commands)
+        : await throughput(execute, order.width, order.commands),
+    );
   }
 }
 
-/** Keeps `width` commands in flight until `commands` are done. */
-async function pump(
-  execute: (i: number) => Promise<unknown>,
-  width: number,
-  commands: number,
-): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    while (next < commands) {
-      const i = next;
-      next += 1;
-      await execute(i);
-    }
+async function startFloor({ start }: BenchContext, datagramBytes: number) {
+  const followers = [start('floorFollower'), start('floorFollower')];
+  const addresses: string[] = [];
+  for (const follower of followers) {
+    follower.send({ datagramBytes } satisfies FloorStart);
+    addresses.push(await follower.next<string>());
+  }
+  const leader = start('floorLeader');
+  leader.send({ datagramBytes, followers: addresses } satisfies FloorStart);
+  const ask = <T>(order: FloorOrder) => {
+    leader.send(order);
+    return leader.next<T>();
   };
-  await Promise.all(Array.from({ length: width }, lane));
+  return {
+    name: 'floor',
+    sequential: () => ask<Latency>({ type: 'sequential', width: 1, commands: SEQUENTIAL }),
+    throughput: (width: number, commands: number) => ask<number>({ type: 'throughput', width, commands }),
+    stop: () => Promise.all([leader, ...followers].map((child) => child.stop())),
+  };
 }
 
-async function run({ report, start }: BenchContext): Promise<void> {
+/** etcd's members with their logs in memory, the client at the leader, as ours is. */
+async function startEtcd() {
+  const cluster = await EtcdCluster.start({ directory: existsSync('/dev/shm') ? '/dev/shm' : tmpdir() });
+  const client = new EtcdClient((await cluster.leader()).clientPort);
+  const put: Command = (i) => client.put(keyOf(i), VALUE);
+  const get: Command = (i) => client.get(keyOf(i));
+  return {
+    name: 'etcd',
+    sequential: () => sequential(put, SEQUENTIAL * ETCD_SHARE),
+    throughput: (width: number, commands: number) => throughput(put, width, commands * ETCD_SHARE),
+    reads: (width: number, commands: number) => throughput(get, width, commands * ETCD_SHARE),
+    stop: async () => {
+      client.close();
+      await cluster.stop();
+    },
+  };
+}
+
+async function run(context: BenchContext): Promise<void> {
+  const etcd = etcdInstalled() ? await startEtcd() : undefined;
   for (const { label, datagramBytes } of [
     { label: '1350 B datagrams', datagramBytes: 1350 },
     { label: 'large datagrams', datagramBytes: 16_383 },
   ]) {
-    const key = GroupKey.generate();
-    const children: Child[] = [];
-    const bootstrap: string[] = [];
-    for (let i = 0; i < MEMBERS; i += 1) {
-      const child = start('member');
-      child.send({
-        key: Buffer.from(key.exportBytes()).toString('hex'),
-        bootstrap,
-        datagramBytes,
-      } satisfies Start);
-      bootstrap.push(await child.next<string>());
-      children.push(child);
-    }
-    const leads = await Promise.all(children.map((child) => child.next<boolean>()));
-    const leader = children[leads.indexOf(true)];
-    if (!leader) throw new Error('no member leads');
-    const results: Result[] = [];
+    const members = await Members.start(context, { datagramBytes, consensus: {} });
+    const leader = await members.leader();
+    const follower = await members.follower();
+    const floor = await startFloor(context, datagramBytes);
+    const samples = new Samples();
+    const ours: Contender = {
+      name: 'ours',
+      sequential: () => askSequential(leader, 'put', SEQUENTIAL),
+      throughput: (width, commands) => askThroughput(leader, 'put', width, commands),
+    };
     for (let round = 0; round < ROUNDS; round += 1) {
-      leader.send('measure');
-      results.push(await leader.next<Result>());
+      for (const contender of [ours, floor, ...(etcd ? [etcd] : [])]) {
+        const { p50Ms, p99Ms } = await contender.sequential();
+        samples.add('leader sequential p50', contender.name, p50Ms);
+        samples.add('leader sequential p99', contender.name, p99Ms);
+      }
+      const through = await askSequential(follower, 'put', SEQUENTIAL);
+      samples.add('follower sequential p50', 'ours', through.p50Ms);
+      for (const { width, commands } of WIDTHS) {
+        for (const contender of [ours, floor, ...(etcd ? [etcd] : [])])
+          samples.add(
+            `leader throughput ${width} in flight`,
+            contender.name,
+            await contender.throughput(width, commands),
+          );
+      }
+      const reads = `strong reads throughput ${READ_WIDTH} in flight`;
+      samples.add(reads, 'ours', await askThroughput(leader, 'get', READ_WIDTH, 40_000));
+      if (etcd) samples.add(reads, 'etcd', await etcd.reads(READ_WIDTH, 40_000));
     }
-    const of = (read: (result: Result) => number) => median(results.map(read));
-    report({ metric: `leader sequential p50, ${label}`, value: of((result) => result.p50Ms), unit: 'ms' });
-    report({ metric: `leader sequential p99, ${label}`, value: of((result) => result.p99Ms), unit: 'ms' });
-    for (const { width } of IN_FLIGHT) {
-      const value = of((result) => result.perSecond[width] ?? Number.NaN);
-      report({ metric: `leader throughput ${width} in flight, ${label}`, value, unit: '/s' });
+    samples.report(context, label);
+    await floor.stop();
+    await members.stop();
+  }
+  await etcd?.stop();
+}
+
+/** Measurements by metric and contender; medians are reported, ratios are those of the same round. */
+class Samples {
+  readonly #samples = new Map<string, Map<string, number[]>>();
+
+  add(metric: string, contender: string, value: number): void {
+    const byContender = this.#samples.get(metric) ?? new Map<string, number[]>();
+    this.#samples.set(metric, byContender);
+    byContender.set(contender, [...(byContender.get(contender) ?? []), value]);
+  }
+
+  report({ report }: BenchContext, label: string): void {
+    for (const [name, byContender] of this.#samples) {
+      const metric = `${name}, ${label}`;
+      const unit = name.includes('throughput') ? '/s' : 'ms';
+      const ours = byContender.get('ours') ?? [];
+      report({ metric, value: median(ours), unit });
+      for (const [peer, values] of byContender) {
+        if (peer === 'ours') continue;
+        const ratio = median(ours.map((value, i) => value / (values[i] ?? Number.NaN)));
+        report({ metric, value: median(ours), unit, peer, ratio, peerValue: median(values) });
+      }
     }
-    await Promise.all(children.map((child) => child.stop()));
   }
 }
 
-/** Three member processes over QUIC, commands of 100 bytes executed at the leader, memory log. */
-export const bench: Bench = { name: 'commit', roles: { member }, run };
+/** Three member processes over QUIC, commands of 100 bytes; beside them a floor and etcd. */
+export const bench: Bench = {
+  name: 'commit',
+  roles: { member, floorLeader: floorLeaderRole, floorFollower },
+  run,
+};

@@ -4,7 +4,7 @@ import { type Link, SecretKey } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
 import { createCertificate } from '@mosaik/transport/testing';
 import { tlsTransport } from '@mosaik/transport/tls';
-import { type Bench, type BenchContext, type Child, median, percentile } from '../lib/bench.ts';
+import { type Bench, type BenchContext, type Child, median, type Parent, percentile } from '../lib/bench.ts';
 
 const ALPN = '/bench/1';
 const ECHO_BYTES = 64;
@@ -34,8 +34,6 @@ interface Target {
   id?: string;
   certificate?: string;
 }
-
-type Parent = Omit<Child, 'stop'>;
 
 // Ours: frames over a Link.
 
