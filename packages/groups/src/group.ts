@@ -147,6 +147,17 @@ export class Group<C, Q, R, O = void> {
   }
 
   /**
+   * Hands leadership to `to`, or to whoever is most up to date; may be asked of any member. Resolves when another leads.
+   * Commands that are executed meanwhile wait for it, at most an election timeout.
+   *
+   * @throws GroupError `not-a-voter` for a member that does not count or is not connected, `timeout` when it was not
+   * elected in time, `change-in-progress`, `offline`, `no-quorum`, `unknown-outcome`, `terminated`.
+   */
+  transferLeadership(to?: PeerId, options?: WaitOptions): Promise<void> {
+    return this.#call((node) => node.transferLeadership(to, options));
+  }
+
+  /**
    * Runs `task` whenever this node leads; its signal aborts as soon as it no longer may. One run at a time: the next
    * starts only when the one before has settled. The returned function ends it.
    */

@@ -17,6 +17,7 @@ import { RaftCore } from './core/raft-core.ts';
 import { Driver, type NodeEffect } from './driver.ts';
 import { RaftError } from './errors.ts';
 import { assertJoinable } from './joinable.ts';
+import { LeaderRequests } from './leader-requests.ts';
 import { type PendingCall, uncertain } from './pending.ts';
 import type { Preference } from './preference.ts';
 import { Queries } from './queries.ts';
@@ -69,6 +70,7 @@ export class RaftNode<C, Q, R, O = void> {
   readonly #applier: Applier<C, Q, R, O>;
   readonly #calls: Calls<O>;
   readonly #queries: Queries<Q, R>;
+  readonly #requests: LeaderRequests;
   readonly #status: WatchCell<RaftStatus>;
   readonly #labels: Readonly<Record<string, string>>;
   #sweep: Timer | undefined;
@@ -119,6 +121,9 @@ export class RaftNode<C, Q, R, O = void> {
       applied: () => this.#applier.applied,
       changed: () => this.#driver.schedule(),
     });
+    this.#requests = new LeaderRequests(components.clock, DEFAULT_CALL_TIMEOUT_MS, (input) =>
+      this.#driver.handle(input),
+    );
     this.#status = new WatchCell(describeState(core.state, 0, components.clock.nowMs()));
     this.#driver = new Driver({
       core,
@@ -199,6 +204,18 @@ export class RaftNode<C, Q, R, O = void> {
   query(query: Q, options: QueryOptions): Promise<{ result: R; index: number }> {
     if (this.#closed) return Promise.reject(this.#terminated());
     return this.#queries.ask(query, options);
+  }
+
+  /**
+   * Hands leadership to `to`, or to whoever is most up to date; may be asked of any member. Resolves when another leads.
+   * Commands wait meanwhile, at most an election timeout.
+   *
+   * @throws RaftError `not-a-voter` for a member that is not in the set or not connected, `timeout` when it was not
+   * elected in time, `change-in-progress`, `offline`, `no-quorum`, `unknown-outcome`.
+   */
+  transferLeadership(to?: PeerId | undefined, options: CallOptions = {}): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#terminated());
+    return this.#requests.ask({ type: 'Transfer', to }, options);
   }
 
   /**
@@ -387,6 +404,15 @@ export class RaftNode<C, Q, R, O = void> {
       case 'read-refused':
         this.#queries.handleRefused(effect.first, effect.count, effect.reason);
         return;
+      case 'request-done':
+        this.#requests.handleDone(effect.request);
+        return;
+      case 'request-refused':
+        this.#requests.handleRefused(effect.request, effect.reason);
+        return;
+      case 'request-unknown':
+        this.#requests.handleUnknown(effect.request);
+        return;
       case 'handed-over':
         this.#handedOver?.();
         return;
@@ -448,6 +474,7 @@ export class RaftNode<C, Q, R, O = void> {
   #rejectCalls(unsent: () => unknown, sent: () => unknown): void {
     this.#calls.rejectAll(unsent, sent);
     this.#queries.rejectAll(unsent);
+    this.#requests.rejectAll(sent);
   }
 
   #terminated(): RaftError {

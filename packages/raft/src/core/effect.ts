@@ -26,6 +26,11 @@ export type Effect =
   /** Reads may be answered from what is applied now. */
   | { type: 'read-ready'; first: number; count: number }
   | { type: 'read-refused'; first: number; count: number; reason: RefusalReason }
+  /** What was requested happened. */
+  | { type: 'request-done'; request: number }
+  | { type: 'request-refused'; request: number; reason: RefusalReason }
+  /** The leader did not answer. */
+  | { type: 'request-unknown'; request: number }
   /** Leadership was handed over, or there was none to hand over. */
   | { type: 'handed-over' }
   | { type: 'state-changed' }

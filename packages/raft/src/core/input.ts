@@ -1,4 +1,4 @@
-import type { PeerId, RaftMessage } from '@mosaik/wire';
+import type { PeerId, RaftMessage, RaftRequest } from '@mosaik/wire';
 import type { Lane } from '../components.ts';
 
 /** Everything that can happen to a member. */
@@ -10,6 +10,8 @@ export type Input =
   | { type: 'propose'; first: number; proposals: Uint8Array[][] }
   /** Linearizable reads, numbered from `first`. */
   | { type: 'read'; first: number; count: number }
+  /** Something that only a leader can do. */
+  | { type: 'request'; request: number; what: RaftRequest }
   /** The write of the `persist` effect with this number is durable, and all before it. */
   | { type: 'persisted'; seq: number }
   /** A `send` effect could not be carried out. */

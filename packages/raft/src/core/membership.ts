@@ -12,7 +12,8 @@ const MAX_VIEW = 64;
  */
 export function maybeChangeView(s: RaftState, nowMs: number): void {
   const { leadership } = s;
-  if (!leadership || s.commit < leadership.openingIndex || s.commit < s.log.membersIndex) return;
+  if (!leadership || s.transfer || s.commit < leadership.openingIndex || s.commit < s.log.membersIndex)
+    return;
   const { members } = s.log;
   const gone = members.find((member) => member.peer !== s.localId && isGone(s, leadership, member, nowMs));
   if (gone) {

@@ -1,8 +1,10 @@
-import type { LogEntry, PeerId } from '@mosaik/wire';
+import type { LogEntry, PeerId, RaftBody } from '@mosaik/wire';
 import type { RefusalReason } from './effect.ts';
 import type { RaftState } from './state.ts';
 
-/** Appends proposals where this member leads, else forwards them to the leader. */
+type Refused = Extract<RaftBody, { type: 'Refused' }>;
+
+/** Appends proposals where this member leads, else forwards them to the leader; none while leadership is moving. */
 export function handlePropose(
   s: RaftState,
   first: number,
@@ -11,6 +13,10 @@ export function handlePropose(
 ): void {
   const count = proposals.length;
   const { leader, leadership } = s;
+  if (s.held.active) {
+    s.held.add(s, first, proposals);
+    return;
+  }
   if (leadership) {
     append(s, proposals, {
       accepted: (offset, taken, index) =>
@@ -38,8 +44,8 @@ export function handlePropose(
   const flush = (end: number) => {
     if (end === start) return;
     const part = proposals.slice(start, end);
-    s.forwards.add({ first: first + start, count: end - start, bytes: size, leader, deadlineMs });
-    s.send(leader, { type: 'Forward', first: first + start, proposals: part as Uint8Array[][] });
+    s.forwards.add({ first: first + start, proposals: part, bytes: size, leader, deadlineMs });
+    s.send(leader, { type: 'Forward', first: first + start, proposals: part });
     start = end;
     size = 0;
   };
@@ -57,8 +63,13 @@ export function handleForward(
   from: PeerId,
   first: number,
   proposals: readonly Uint8Array[][],
+  nowMs: number,
 ): void {
   const { leadership } = s;
+  if (s.transfer || (!leadership && nowMs < s.movingUntilMs)) {
+    s.send(from, { type: 'Refused', first, count: proposals.length, reason: { type: 'Moving' } });
+    return;
+  }
   append(s, proposals, {
     accepted: (offset, count, index) => {
       if (leadership)
@@ -67,6 +78,23 @@ export function handleForward(
     refused: (offset, count, reason) =>
       s.send(from, { type: 'Refused', first: first + offset, count, reason: { type: reason } }),
   });
+}
+
+/** The leader did not take what was forwarded to it. When it only is leader no more, the next one may. */
+export function handleRefused(
+  s: RaftState,
+  from: PeerId,
+  { first, count, reason }: Refused,
+  nowMs: number,
+): void {
+  const proposals = s.forwards.settle(from, first, count);
+  if (!proposals) return;
+  if (reason.type !== 'Moving') {
+    s.emit({ type: 'refused', first, count, reason: reason.type });
+    return;
+  }
+  if (s.leader === from || s.leader === undefined) s.held.start(nowMs + s.electionTimeoutMs);
+  handlePropose(s, first, proposals, nowMs);
 }
 
 interface Answers {

@@ -7,7 +7,8 @@ import { sameEpoch } from './epoch.ts';
 import type { Input } from './input.ts';
 import type { RaftLog } from './log.ts';
 import type { Peer } from './peer.ts';
-import { handleForward, handlePropose } from './proposals.ts';
+import { handleForward, handlePropose, handleRefused } from './proposals.ts';
+import { handleRequest } from './requests.ts';
 import {
   handleElectionTimeout,
   handleTimeoutNow,
@@ -24,6 +25,7 @@ import {
 } from './roles/leader.ts';
 import { RaftState } from './state.ts';
 import { flushStatus, handleStatus, handleStatusTick, sendStatus } from './status-exchange.ts';
+import { handleTransferBondDown, handleTransferTick } from './transfer.ts';
 
 export interface RaftCoreInit {
   readonly config: CoreConfig;
@@ -68,6 +70,9 @@ export class RaftCore {
       case 'read':
         this.#handleRead(input.first, input.count, undefined);
         return;
+      case 'request':
+        handleRequest(s, { request: input.request, from: undefined }, input.what, nowMs);
+        return;
       case 'persisted':
         s.handlePersisted(input.seq);
         if (s.role === 'leader') maybeAdvanceCommit(s);
@@ -93,7 +98,7 @@ export class RaftCore {
     const s = this.state;
     if (!continued) s.turn += 1;
     if (!s.stopped) {
-      flushLeader(s);
+      flushLeader(s, nowMs);
       flushFollower(s, nowMs);
       this.#maybeHandOver();
     }
@@ -111,6 +116,9 @@ export class RaftCore {
     };
     consider(s.forwards.nextDeadlineMs);
     consider(s.reads.nextDeadlineMs);
+    consider(s.requests.nextDeadlineMs);
+    consider(s.transfer?.deadlineMs);
+    consider(s.held.untilMs);
     if (s.leadership) {
       consider(s.leadership.heartbeatDeadlineMs);
     } else {
@@ -145,19 +153,16 @@ export class RaftCore {
         handleAppended(s, from, body, nowMs);
         return;
       case 'Forward':
-        handleForward(s, from, body.first, body.proposals);
+        handleForward(s, from, body.first, body.proposals, nowMs);
         return;
       case 'Forwarded': {
         const { first, count, epoch, index } = body;
         if (s.forwards.settle(from, first, count)) s.emit({ type: 'accepted', first, count, epoch, index });
         return;
       }
-      case 'Refused': {
-        const { first, count } = body;
-        if (s.forwards.settle(from, first, count))
-          s.emit({ type: 'refused', first, count, reason: body.reason.type });
+      case 'Refused':
+        handleRefused(s, from, body, nowMs);
         return;
-      }
       case 'ReadRequest':
         this.#handleRead(body.read, 1, from);
         return;
@@ -172,6 +177,16 @@ export class RaftCore {
         return;
       case 'Committed':
         handleCommitted(s, from, body);
+        return;
+      case 'Request':
+        handleRequest(s, { request: body.request, from }, body.what, nowMs);
+        return;
+      case 'RequestDone':
+        if (s.requests.settle(from, body.request)) s.emit({ type: 'request-done', request: body.request });
+        return;
+      case 'RequestRefused':
+        if (s.requests.settle(from, body.request))
+          s.emit({ type: 'request-refused', request: body.request, reason: body.reason.type });
     }
   }
 
@@ -197,7 +212,8 @@ export class RaftCore {
     const hadLog = peer.status?.last !== undefined;
     s.lost.set(id, { incarnation: peer.incarnation, sinceMs: nowMs, departed, hadLog });
     s.leadership?.progress.delete(id);
-    if (s.leadership?.transferTo === id) s.leadership.transferTo = undefined;
+    handleTransferBondDown(s, id, nowMs);
+    s.requests.handleLeaderGone(s, id, true);
     s.forwards.giveUp(s, (record) => record.leader === id);
     s.reads.forgetPeer(id);
     s.conflicts.delete(id);
@@ -238,6 +254,8 @@ export class RaftCore {
     if (s.stopped) return;
     s.forwards.giveUp(s, (record) => record.deadlineMs <= nowMs);
     s.reads.handleTick(s, nowMs);
+    s.requests.handleTick(s, nowMs);
+    handleTransferTick(s, nowMs);
     if (s.leadership) handleLeaderTick(s, nowMs);
     else {
       if (s.leader !== undefined && nowMs >= s.lastContactMs + s.electionTimeoutMs) s.clearLeader();

@@ -6,11 +6,14 @@ import type { HardState, LogWrite, StoredLog } from '../storage/log-storage.ts';
 import type { CoreConfig } from './config.ts';
 import type { Effect } from './effect.ts';
 import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
+import { HeldProposals } from './held.ts';
 import { type EntryRun, RaftLog } from './log.ts';
 import type { Peer } from './peer.ts';
+import { RequestTable } from './requests.ts';
 import type { Campaign } from './roles/candidate.ts';
 import type { Leadership } from './roles/leader.ts';
 import { ForwardTable, ReadTable } from './tables.ts';
+import { endTransfer, handleNewLeader, type Transfer } from './transfer.ts';
 
 /**
  * Everything that a member knows, and the few operations that all roles share. The rules are in the role modules; here
@@ -71,8 +74,14 @@ export class RaftState {
   >();
   readonly forwards = new ForwardTable();
   readonly reads = new ReadTable();
+  /** Leadership on its way to another: until somebody leads, also after standing down. */
+  transfer: Transfer | undefined;
+  readonly held = new HeldProposals();
+  /** Until then whoever forwards to this member is told to wait for the next leader. */
+  movingUntilMs = 0;
+  readonly requests = new RequestTable();
   departing = false;
-  /** Leaving, it asked somebody to take over. */
+  /** Leaving, it led and began to hand over. */
   transferring = false;
   /** Leaving, and nobody else is there. */
   handedOver = false;
@@ -276,6 +285,7 @@ export class RaftState {
   }
 
   clearLeader(): void {
+    if (this.leader !== undefined) this.requests.handleLeaderGone(this, this.leader, false);
     this.leader = undefined;
     this.epoch = undefined;
     this.followedSide = undefined;
@@ -300,6 +310,7 @@ export class RaftState {
       this.followedSide = side;
       this.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
       this.note('info', 'follows', { epoch: describeEpoch(epoch) });
+      handleNewLeader(this, epoch, nowMs);
     }
     this.lastContactMs = nowMs;
     this.conflicts.clear();
@@ -338,6 +349,9 @@ export class RaftState {
     this.leadership = undefined;
     this.clearLeader();
     this.forwards.giveUpAll(this);
+    this.requests.giveUpAll(this);
+    endTransfer(this, 'Offline');
+    this.held.release(this, 0);
     this.note('error', problem, { state });
     this.emit({ type: 'count', name: `mosaik.groups.raft.${state}` });
   }

@@ -4,7 +4,7 @@ import type { RaftState } from './state.ts';
 
 interface ForwardRecord {
   first: number;
-  count: number;
+  proposals: readonly Uint8Array[][];
   bytes: number;
   readonly leader: PeerId;
   readonly deadlineMs: number;
@@ -24,18 +24,20 @@ export class ForwardTable {
     this.bytes += record.bytes;
   }
 
-  /** Takes `count` proposals from `first` on as answered by `from`; false when they were not asked of it. */
-  settle(from: PeerId, first: number, count: number): boolean {
+  /** Takes `count` proposals from `first` on as answered by `from`; undefined when they were not asked of it. */
+  settle(from: PeerId, first: number, count: number): readonly Uint8Array[][] | undefined {
     const at = this.#records.findIndex((record) => record.first === first && record.leader === from);
     const record = this.#records[at];
-    if (!record || count < 1 || count > record.count) return false;
-    record.first += count;
-    record.count -= count;
-    if (record.count === 0) {
+    if (!record || count < 1 || count > record.proposals.length) return undefined;
+    const settled = record.proposals;
+    if (count === settled.length) {
       this.#records.splice(at, 1);
       this.bytes -= record.bytes;
+      return settled;
     }
-    return true;
+    record.first += count;
+    record.proposals = settled.slice(count);
+    return settled.slice(0, count);
   }
 
   giveUp(state: RaftState, lost: (record: ForwardRecord) => boolean): void {
@@ -43,7 +45,7 @@ export class ForwardTable {
     this.#records = this.#records.filter((record) => {
       if (!lost(record)) return true;
       this.bytes -= record.bytes;
-      state.emit({ type: 'uncertain', first: record.first, count: record.count });
+      state.emit({ type: 'uncertain', first: record.first, count: record.proposals.length });
       return false;
     });
   }

@@ -3,6 +3,7 @@ import { chooseElectorate, type Electorate, reachesMajority } from '../electorat
 import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
 import { majority } from '../quorum.ts';
 import type { RaftState } from '../state.ts';
+import { expectNewLeader } from '../transfer.ts';
 import { becomeLeader } from './leader.ts';
 
 type VoteRequest = Extract<RaftBody, { type: 'VoteRequest' }>;
@@ -34,7 +35,9 @@ export function handleElectionTimeout(s: RaftState, nowMs: number): void {
 export function handleTimeoutNow(s: RaftState, from: PeerId, epoch: RaftEpoch, nowMs: number): void {
   if (s.leader !== from || !sameEpoch(epoch, s.epoch)) return;
   const electorate = chooseElectorate(s, nowMs);
-  if (electorate?.kind === 'set') startCampaign(s, electorate, false, epoch, nowMs);
+  if (electorate?.kind !== 'set') return;
+  expectNewLeader(s, nowMs);
+  startCampaign(s, electorate, false, epoch, nowMs);
 }
 
 function startCampaign(
@@ -152,6 +155,7 @@ export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest,
   }
   s.setHardState(body.epoch.term, body.epoch);
   s.resetElectionTimer(nowMs);
+  if (body.transfer) expectNewLeader(s, nowMs);
   s.afterPersist(() => {
     if (sameEpoch(s.vote, body.epoch)) answer(s, from, body, 'Granted');
   });

@@ -1,11 +1,12 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
 import { reachesMajority } from '../electorate.ts';
-import { describeEpoch, isMember } from '../epoch.ts';
+import { describeEpoch } from '../epoch.ts';
 import { entryBytes } from '../log.ts';
 import { maybeChangeView } from '../membership.ts';
 import { Progress } from '../progress.ts';
 import { majority, quorumValue } from '../quorum.ts';
 import type { RaftState } from '../state.ts';
+import { beginTransfer, flushTransfer, handleNewLeader } from '../transfer.ts';
 import type { Campaign } from './candidate.ts';
 
 type Appended = Extract<RaftBody, { type: 'Appended' }>;
@@ -26,8 +27,6 @@ export interface Leadership {
   uncommittedBytes: number;
   heartbeatDeadlineMs: number;
   suspendedSinceMs: number | undefined;
-  /** Asked this member to take over. */
-  transferTo: PeerId | undefined;
 }
 
 export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): void {
@@ -50,7 +49,6 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     uncommittedBytes: 0,
     heartbeatDeadlineMs: nowMs,
     suspendedSinceMs: undefined,
-    transferTo: undefined,
   };
   s.leadership = leadership;
   s.heading = undefined;
@@ -60,6 +58,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     (member) => !forced || answers.get(member.peer) !== 'Abstained',
   ) as RaftMember[];
   s.appendEntries(epoch, [{ type: 'Opening', forced, members, learners: [...s.log.learners] }]);
+  handleNewLeader(s, epoch, nowMs);
   s.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
   s.note('info', forced ? 'leads by a forced epoch' : 'leads', {
     epoch: describeEpoch(epoch),
@@ -197,7 +196,7 @@ export function countHeard(s: RaftState, leadership: Leadership, nowMs: number):
  * heard of it. The last waits for one more turn: callers that the commit answered often have the next command, and then
  * its append tells.
  */
-export function flushLeader(s: RaftState): void {
+export function flushLeader(s: RaftState, nowMs: number): void {
   const { leadership } = s;
   if (!leadership) return;
   if (s.reads.hasQueued && s.commit >= leadership.openingIndex) {
@@ -219,7 +218,8 @@ export function flushLeader(s: RaftState): void {
     leadership.askedTurn = s.turn;
     s.emit({ type: 'turn-again' });
   }
-  if (s.departing) maybeTransfer(s, leadership);
+  if (s.departing) maybeLeave(s, leadership, nowMs);
+  flushTransfer(s, leadership);
 }
 
 function sendCommit(s: RaftState, leadership: Leadership, peer: PeerId, progress: Progress): void {
@@ -287,16 +287,11 @@ function position(s: RaftState, index: number): { epoch: RaftEpoch; index: numbe
   return epoch && { epoch, index };
 }
 
-/** Leaving: hands over to the member that is level, once (Raft §3.10 of the thesis). */
-function maybeTransfer(s: RaftState, leadership: Leadership): void {
-  if (leadership.transferTo !== undefined) return;
-  for (const [peer, progress] of leadership.progress) {
-    if (!isMember(s.log.members, peer, progress.incarnation) || progress.match < s.log.last) continue;
-    leadership.transferTo = peer;
-    s.transferring = true;
-    s.send(peer, { type: 'TimeoutNow', epoch: leadership.epoch });
-    s.note('info', 'hands over', { to: peer });
-    return;
-  }
+/** Leaving: hands over to whoever is level first; without anybody there is nothing to hand over. */
+function maybeLeave(s: RaftState, leadership: Leadership, nowMs: number): void {
+  if (s.transfer) return;
   s.handedOver = !s.log.members.some(({ peer }) => s.peers.has(peer));
+  if (s.handedOver || leadership.progress.size === 0) return;
+  s.transferring = true;
+  beginTransfer(s, undefined, undefined, nowMs);
 }

@@ -1,0 +1,242 @@
+import type { RaftRequest } from '@mosaik/wire';
+import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../src/core/effect.ts';
+import { command, ELECTION_MS, epochOf, Harness, id, opening } from './harness.ts';
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
+
+/** Leads three members; its opening stands at index 3. */
+const leading = (): Harness => {
+  const h = new Harness({ term: 1, log: old });
+  h.lead();
+  return h;
+};
+const request = (h: Harness, what: RaftRequest, number = 1) =>
+  h.input({ type: 'request', request: number, what });
+/** Who was told to campaign. */
+const told = (effects: readonly Effect[]) =>
+  Harness.sent(effects).flatMap(([to, { type }]) => (type === 'TimeoutNow' ? [to] : []));
+const transfer = (h: Harness, to?: number) =>
+  request(h, { type: 'Transfer', to: to === undefined ? undefined : id(to) });
+const propose = (h: Harness, first: number, text: string) =>
+  h.input({ type: 'propose', first, proposals: [[encode(text)]] });
+
+describe('a leader that hands over (Raft thesis §3.10)', () => {
+  test('tells its target to campaign as soon as that is level, not before', () => {
+    const h = leading();
+    h.ack(2, 3);
+    transfer(h, 1);
+    expect(told(h.run())).toEqual([]);
+    expect(Harness.sent(h.ack(1, 3))).toContainEqual([1, { type: 'TimeoutNow', epoch: h.state.epoch }]);
+    expect(told(h.ack(1, 3))).toEqual([]);
+  });
+
+  test('chooses whoever is level when nobody is named', () => {
+    const h = leading();
+    h.ack(2, 3);
+    transfer(h);
+    expect(told(h.run())).toEqual([2]);
+  });
+
+  test('appends nothing meanwhile: what it is asked for goes to the next leader, in order', () => {
+    const h = leading();
+    h.ack(1, 3);
+    transfer(h, 1);
+    propose(h, 1, 'first');
+    propose(h, 2, 'second');
+    h.run();
+    expect(h.state.log.last).toBe(3);
+    const next = epochOf(h.state.term + 1, 1);
+    h.receive(1, {
+      type: 'Append',
+      epoch: next,
+      side: undefined,
+      prev: { epoch: h.state.epoch as never, index: 3 },
+      entries: [{ epoch: next, entries: [opening(3)] }],
+      commit: 0,
+      round: 0,
+    });
+    const turn = h.run();
+    expect(Harness.sent(turn).filter(([, { type }]) => type === 'Forward')).toEqual([
+      [1, { type: 'Forward', first: 1, proposals: [[encode('first')]] }],
+      [1, { type: 'Forward', first: 2, proposals: [[encode('second')]] }],
+    ]);
+    expect(turn).toContainEqual({ type: 'request-done', request: 1 });
+  });
+
+  test('goes on by itself when nobody was elected within an election timeout', () => {
+    const h = leading();
+    h.ack(1, 3);
+    transfer(h, 1);
+    propose(h, 1, 'x');
+    h.run();
+    h.nowMs += ELECTION_MS;
+    h.ack(1, 3);
+    const turn = h.advance(0);
+    expect(turn).toContainEqual({ type: 'request-refused', request: 1, reason: 'NotElected' });
+    expect(turn).toContainEqual(expect.objectContaining({ type: 'accepted', first: 1, count: 1, index: 4 }));
+    expect(h.state.role).toBe('leader');
+  });
+
+  test('goes on at once when the bond with the one that was named is lost', () => {
+    const h = leading();
+    transfer(h, 1);
+    propose(h, 1, 'x');
+    h.run();
+    h.input({ type: 'bond-down', peer: id(1), departed: false });
+    const turn = h.run();
+    expect(turn).toContainEqual({ type: 'request-refused', request: 1, reason: 'NotElected' });
+    expect(turn).toContainEqual(expect.objectContaining({ type: 'accepted', first: 1 }));
+  });
+
+  test('tells followers to wait with what they forward', () => {
+    const h = leading();
+    h.ack(1, 3);
+    transfer(h, 1);
+    h.run();
+    h.receive(2, { type: 'Forward', first: 7, proposals: [[encode('x')], [encode('y')]] });
+    expect(Harness.sent(h.run())).toEqual([
+      [2, { type: 'Refused', first: 7, count: 2, reason: { type: 'Moving' } }],
+    ]);
+  });
+
+  test('holds back a bounded amount', () => {
+    const h = new Harness({ term: 1, log: old, limits: { maxForwardBytes: 100 } });
+    h.lead();
+    transfer(h);
+    h.input({ type: 'propose', first: 1, proposals: [[new Uint8Array(80)]] });
+    h.input({ type: 'propose', first: 2, proposals: [[new Uint8Array(80)]] });
+    expect(h.run()).toContainEqual({ type: 'refused', first: 2, count: 1, reason: 'Overloaded' });
+  });
+
+  test.each([
+    ['somebody who is not in the set', 7, 'NotAVoter'],
+    ['itself', 0, undefined],
+  ] as const)('to %s: answers at once', (_, to, reason) => {
+    const h = leading();
+    transfer(h, to);
+    expect(h.run()).toContainEqual(
+      reason ? { type: 'request-refused', request: 1, reason } : { type: 'request-done', request: 1 },
+    );
+    expect(h.state.transfer).toBeUndefined();
+  });
+
+  test('refuses a second one while the first is under way', () => {
+    const h = leading();
+    transfer(h, 1);
+    request(h, { type: 'Transfer', to: id(2) }, 2);
+    expect(h.run()).toContainEqual({ type: 'request-refused', request: 2, reason: 'ChangeInProgress' });
+  });
+});
+
+describe('a follower', () => {
+  const following = () => {
+    const h = new Harness({ term: 1, log: old });
+    h.receive(1, heartbeat(1, 1));
+    h.run();
+    return h;
+  };
+  const heartbeat = (term: number, from: number) =>
+    ({
+      type: 'Append',
+      epoch: epochOf(term, from),
+      side: undefined,
+      prev: { epoch: epochOf(1, 1), index: 2 },
+      entries: [],
+      commit: 0,
+      round: 0,
+    }) as never;
+
+  test('asks its leader for a transfer, and takes the answer from nobody else', () => {
+    const h = following();
+    transfer(h, 2);
+    expect(Harness.sent(h.run())).toEqual([
+      [1, { type: 'Request', request: 1, what: { type: 'Transfer', to: id(2) } }],
+    ]);
+    h.receive(2, { type: 'RequestDone', request: 1 });
+    expect(h.run()).toEqual([]);
+    h.receive(1, { type: 'RequestDone', request: 1 });
+    expect(h.run()).toEqual([{ type: 'request-done', request: 1 }]);
+    h.receive(1, { type: 'RequestDone', request: 1 });
+    expect(h.run()).toEqual([]);
+  });
+
+  test('does not know what became of a request when the bond with its leader is lost', () => {
+    const h = following();
+    transfer(h);
+    h.run();
+    h.input({ type: 'bond-down', peer: id(1), departed: false });
+    expect(h.run()).toContainEqual({ type: 'request-unknown', request: 1 });
+  });
+
+  test('forwards again to the next leader what the old one turned away while moving', () => {
+    const h = following();
+    propose(h, 1, 'x');
+    propose(h, 2, 'y');
+    h.run();
+    h.receive(1, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
+    propose(h, 3, 'z');
+    h.receive(1, { type: 'Refused', first: 2, count: 1, reason: { type: 'Moving' } });
+    expect(h.run()).toEqual([]);
+    h.receive(2, heartbeat(2, 2));
+    expect(
+      Harness.sent(h.run()).flatMap(([to, body]) => (body.type === 'Forward' ? [[to, body.first]] : [])),
+    ).toEqual([
+      [2, 1],
+      [2, 2],
+      [2, 3],
+    ]);
+  });
+
+  test('tries its leader again when the transfer came to nothing', () => {
+    const h = following();
+    propose(h, 1, 'x');
+    h.run();
+    h.receive(1, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
+    h.nowMs += ELECTION_MS;
+    h.receive(1, heartbeat(1, 1));
+    expect(Harness.sent(h.advance(0))).toContainEqual([
+      1,
+      { type: 'Forward', first: 1, proposals: [[encode('x')]] },
+    ]);
+  });
+
+  test('told to campaign, skips pre-vote and names the epoch that it follows', () => {
+    const h = following();
+    h.receive(1, { type: 'TimeoutNow', epoch: epochOf(1, 1) });
+    expect(Harness.sent(h.run())[0]).toEqual([
+      1,
+      expect.objectContaining({ type: 'VoteRequest', pre: false, transfer: epochOf(1, 1) }),
+    ]);
+  });
+
+  test('told so by somebody else, or for another epoch, does nothing', () => {
+    const h = following();
+    h.receive(2, { type: 'TimeoutNow', epoch: epochOf(1, 1) });
+    h.receive(1, { type: 'TimeoutNow', epoch: epochOf(2, 1) });
+    expect(h.run()).toEqual([]);
+  });
+
+  test('helps to replace its living leader exactly when that asked for it', () => {
+    const vote = (transferOf: number) =>
+      ({
+        type: 'VoteRequest',
+        epoch: epochOf(2, 2),
+        pre: false,
+        side: undefined,
+        lastTerm: 1,
+        lastIndex: 2,
+        forced: undefined,
+        transfer: epochOf(1, transferOf),
+      }) as const;
+    const h = following();
+    h.receive(2, vote(2));
+    expect(Harness.sent(h.run())).toEqual([]);
+    h.receive(2, vote(1));
+    propose(h, 1, 'while nobody leads');
+    expect(Harness.sent(h.run())[0]?.[1]).toMatchObject({ verdict: { type: 'Granted' } });
+    h.receive(2, heartbeat(2, 2));
+    expect(Harness.sent(h.run()).map(([to, { type }]) => [to, type])).toContainEqual([2, 'Forward']);
+  });
+});

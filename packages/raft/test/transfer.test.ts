@@ -1,0 +1,104 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { Mesh, meshId, type TextNode } from './support/mesh.ts';
+
+let mesh: Mesh;
+afterEach(() => mesh?.close());
+
+const start = async (quorum: 'voters' | 'dynamic', size = 3) => {
+  const voters = Array.from({ length: size }, (_, i) => meshId(i));
+  mesh = new Mesh({ bootstrapDelayMs: 100, quorum: quorum === 'voters' ? { voters } : 'dynamic' });
+  for (let i = 0; i < size; i += 1) await mesh.open(i);
+  return mesh.online();
+};
+const settled = async <T>(promise: Promise<T>): Promise<T> => {
+  let done = false;
+  const finish = () => {
+    done = true;
+  };
+  promise.then(finish, finish);
+  await mesh.clock.until(() => done);
+  return promise;
+};
+const nodes = () => [...mesh.nodes.values()];
+const idOf = (node: TextNode) => [...mesh.nodes].find(([, other]) => other === node)?.[0];
+
+describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (quorum) => {
+  test('takes a few round trips, to whoever was named, asked of any member', async () => {
+    await start(quorum);
+    for (const asked of nodes()) {
+      const target = mesh.follower();
+      const before = mesh.clock.nowMs();
+      await settled(asked.transferLeadership(idOf(target)));
+      expect(mesh.clock.nowMs() - before).toBeLessThan(20);
+      expect(mesh.leader).toBe(target);
+    }
+  });
+
+  test('loses no command and does none twice, whoever executes them meanwhile', async () => {
+    await start(quorum);
+    const sent: string[] = [];
+    const calls: Promise<unknown>[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      for (const [i, node] of nodes().entries()) {
+        sent.push(`${round}/${i}`);
+        calls.push(node.execute(`${round}/${i}`));
+      }
+      if (round % 15 === 5)
+        void mesh
+          .follower()
+          .transferLeadership(idOf(mesh.follower()))
+          .catch(() => {});
+      await mesh.clock.advance(0.13);
+    }
+    await settled(Promise.all(calls));
+    await mesh.clock.advance(50);
+    for (const machine of mesh.machines.values()) {
+      expect([...machine.applied].sort()).toEqual([...sent].sort());
+      expect(machine.applied).toEqual([...mesh.machines.values()][0]?.applied);
+    }
+  });
+
+  test('by leaving, it does not lose those of others either', async () => {
+    const leader = await start(quorum);
+    const others = nodes().filter((node) => node !== leader);
+    const calls: Promise<unknown>[] = [];
+    let left = false;
+    for (let round = 0; round < 40; round += 1) {
+      for (const node of others) calls.push(node.execute(`${round}`));
+      if (round === 10) void leader.depart().then(() => (left = true));
+      await mesh.clock.advance(0.13);
+    }
+    expect(left).toBe(true);
+    await settled(Promise.all(calls));
+    expect(others.some((node) => node.status.value.role === 'leader')).toBe(true);
+  });
+
+  test('to a member that does not answer ends with `timeout`, and commands go on at the old leader', async () => {
+    const leader = await start(quorum);
+    const target = nodes().findIndex((node) => node !== leader);
+    for (const [i, node] of nodes().entries()) if (node !== nodes()[target]) mesh.silence(i, target);
+    const call = leader.execute('x');
+    const transfer = leader.transferLeadership(meshId(target));
+    await expect(settled(transfer)).rejects.toMatchObject({ code: 'timeout' });
+    await expect(settled(call)).resolves.toMatchObject({ output: expect.stringContaining('x') });
+    expect(mesh.leader).toBe(leader);
+  });
+
+  test('to somebody unknown is refused with `not-a-voter`', async () => {
+    const leader = await start(quorum);
+    await expect(settled(leader.transferLeadership(meshId(9)))).rejects.toMatchObject({
+      code: 'not-a-voter',
+    });
+    await expect(settled(mesh.follower().transferLeadership(meshId(9)))).rejects.toMatchObject({
+      code: 'not-a-voter',
+    });
+  });
+});
+
+test('a member without a leader refuses with `offline`; a closed one with `terminated`', async () => {
+  mesh = new Mesh({ quorum: { voters: [meshId(0), meshId(1)] } });
+  const node = await mesh.open(0);
+  await expect(settled(node.transferLeadership())).rejects.toMatchObject({ code: 'offline' });
+  await node.close();
+  await expect(node.transferLeadership()).rejects.toMatchObject({ code: 'terminated' });
+});
