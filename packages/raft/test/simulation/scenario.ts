@@ -1,5 +1,6 @@
-import { isMember } from '../../src/core/epoch.ts';
 import { Cluster, type ClusterInit, type SimNode } from './cluster.ts';
+import { disturb } from './faults.ts';
+import { startWorkload } from './workload.ts';
 
 export interface ScenarioInit extends Partial<ClusterInit> {
   readonly seed: number;
@@ -33,99 +34,18 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     size,
   });
   const partitions = init.mode === 'voters' || (init.seed >> 3) % 2 === 0;
-  let value = 0;
   for (const node of cluster.nodes) {
     const late = cluster.chance(0.2) ? 4000 : 30;
     cluster.after(cluster.rng.float() * late, () => cluster.start(node));
   }
   cluster.runFor(500 + cluster.int(3000));
-
-  const load = () => {
-    const node = cluster.nodes[cluster.int(size)] as SimNode;
-    const count = 1 + cluster.int(6);
-    if (cluster.chance(0.8)) {
-      cluster.propose(
-        node,
-        Array.from({ length: count }, () => `v${value++}`),
-      );
-    } else cluster.read(node);
-    if (cluster.nowMs < 40_000) cluster.after(cluster.rng.float() * 120, load);
-  };
-  load();
+  startWorkload(cluster, 40_000);
   const rounds = 6 + cluster.int(10);
   for (let round = 0; round < rounds; round += 1) {
-    disturb(cluster, durable, partitions);
+    disturb(cluster, { durable, partitions });
     cluster.runFor(cluster.chance(0.3) ? cluster.int(4000) : cluster.int(700));
   }
   return settle(cluster);
-}
-
-function disturb(cluster: Cluster, durable: boolean, partitions: boolean): void {
-  const { nodes } = cluster;
-  const pick = () => nodes[cluster.int(nodes.length)] as SimNode;
-  const leader = cluster.leaders[0];
-  const victim = leader && cluster.chance(0.4) ? leader : pick();
-  switch (cluster.int(partitions ? 9 : 7)) {
-    case 0:
-    case 1:
-      if (mayCrash(cluster, victim, durable)) {
-        cluster.crash(victim, durable);
-        cluster.after(cluster.int(cluster.chance(0.5) ? 200 : 4000), () => cluster.start(victim));
-      }
-      return;
-    case 2:
-      cluster.reset(victim, pickOther(cluster, victim));
-      return;
-    case 3:
-      cluster.stall(victim, pickOther(cluster, victim), cluster.int(900));
-      return;
-    case 4:
-      // A leave takes its time; without kept logs a second restart could slip in.
-      if (cluster.chance(0.3) && (durable || cluster.init.mode === 'dynamic')) {
-        cluster.leave(victim, durable);
-        cluster.after(1000 + cluster.int(4000), () => cluster.start(victim));
-      }
-      return;
-    case 5:
-      for (const node of nodes) {
-        if (node !== victim && cluster.chance(0.5)) cluster.stall(victim, node, cluster.int(1500));
-      }
-      return;
-    case 6:
-      for (const node of nodes) cluster.start(node);
-      return;
-    case 7: {
-      const inside = nodes.filter(() => cluster.chance(0.5));
-      for (const a of inside) for (const b of nodes) if (!inside.includes(b)) cluster.cut(a, b);
-      return;
-    }
-    default:
-      cluster.healAll();
-  }
-}
-
-function pickOther(cluster: Cluster, node: SimNode): SimNode {
-  const others = cluster.nodes.filter((other) => other !== node);
-  return others[cluster.int(others.length)] ?? node;
-}
-
-/**
- * Voters with logs in memory promise nothing once a majority of the set lost its log: whichever set, of all that a log
- * names, turns out to be in force.
- */
-function mayCrash(cluster: Cluster, victim: SimNode, durable: boolean): boolean {
-  if (cluster.init.mode === 'dynamic' || durable) return true;
-  const intact = cluster.nodes.filter(
-    (node) => node !== victim && node.alive && (node.life === 1 || node.core.log.last > 0),
-  );
-  const sets = cluster.nodes.filter(({ alive }) => alive).map(({ core }) => core.log.members);
-  return (
-    intact.length * 2 > cluster.nodes.length &&
-    sets.every((set) => {
-      const kept = intact.filter((node) => isMember(set, node.id, node.core.state.incarnation));
-      return kept.length * 2 > set.length || set.length === 0;
-    })
-  );
 }
 
 /** All faults over, everybody up: within bounded time one leader, one log, one state. */
@@ -153,10 +73,7 @@ function settle(cluster: Cluster): ScenarioResult {
   }
   if (!isQuiet()) throw cluster.checker.fail(nodes[0] as SimNode, 'no agreement after quiet');
   const { checker } = cluster;
-  const onlyOneSide = checker.forcedEpochs.size <= 1;
-  if (cluster.init.mode === 'voters' || onlyOneSide) {
-    for (const node of nodes) checker.checkAcked(node);
-  }
+  checker.handleQuiet();
   return { acked: cluster.acked, forced: checker.forcedEpochs.size, diverged, steps: checker.steps };
 }
 

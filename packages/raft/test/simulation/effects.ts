@@ -1,0 +1,125 @@
+import type { Effect } from '../../src/core/effect.ts';
+import { isCommand } from '../../src/core/log.ts';
+import type { Cluster } from './cluster.ts';
+import type { Call, SimNode } from './sim-node.ts';
+
+/** Does what a core wants done, as the driver would: a new effect gets its case here. */
+export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): void {
+  switch (effect.type) {
+    case 'persist':
+      persist(cluster, node, effect);
+      return;
+    case 'send':
+      cluster.network.send(node, effect.to, effect.message, effect.lane);
+      return;
+    case 'apply':
+      apply(cluster, node, effect.to);
+      return;
+    case 'rewind':
+      node.applied = Math.min(node.applied, effect.to);
+      return;
+    case 'accepted':
+      accept(cluster, node, effect);
+      return;
+    case 'refused':
+    case 'uncertain':
+      for (let id = effect.first; id < effect.first + effect.count; id += 1) {
+        const call = node.calls.get(id);
+        if (call) call.state = effect.type === 'refused' ? 'failed' : 'unknown';
+        node.calls.delete(id);
+      }
+      return;
+    case 'read-ready':
+      for (let id = effect.first; id < effect.first + effect.count; id += 1) {
+        const read = node.reads.get(id);
+        node.reads.delete(id);
+        if (read) cluster.checker.handleRead(node, read.floor);
+      }
+      return;
+    case 'read-refused':
+      for (let id = effect.first; id < effect.first + effect.count; id += 1) node.reads.delete(id);
+      return;
+    case 'handed-over':
+      node.handedOver = true;
+      return;
+    case 'turn-again':
+      cluster.touch(node);
+      return;
+    case 'log':
+      if (process.env.SIM_LOG)
+        console.log(Math.round(cluster.nowMs), `n${node.index}`, effect.text, JSON.stringify(effect.fields));
+  }
+}
+
+function persist(
+  cluster: Cluster,
+  node: SimNode,
+  { seq, write }: Extract<Effect, { type: 'persist' }>,
+): void {
+  const { life } = node;
+  const { maxSyncMs = 0 } = cluster.init;
+  node.store.write(seq, write);
+  cluster.checker.handleWrite(node, write);
+  const sync = () => {
+    node.store.sync(seq);
+    cluster.input(node, { type: 'persisted', seq });
+  };
+  if (maxSyncMs === 0) sync();
+  else cluster.after(cluster.rng.float() * maxSyncMs, () => node.alive && node.life === life && sync());
+}
+
+function apply(cluster: Cluster, node: SimNode, to: number): void {
+  for (let index = node.applied + 1; index <= to; index += 1) {
+    const entry = node.core.log.entryAt(index);
+    if (!entry) throw cluster.checker.fail(node, `applies ${index} beyond its log`);
+    node.applied = index;
+    if (isCommand(entry)) {
+      node.hash = chain(node.hash, index, entry.value);
+      node.commands += 1;
+    }
+    cluster.checker.handleApplied(node, index);
+  }
+  for (let i = node.waiting.length - 1; i >= 0; i -= 1) {
+    const call = node.waiting[i] as Call;
+    if (call.from > node.applied) continue;
+    node.waiting.splice(i, 1);
+    settle(cluster, node, call);
+  }
+}
+
+function accept(cluster: Cluster, node: SimNode, effect: Extract<Effect, { type: 'accepted' }>): void {
+  for (let i = 0; i < effect.count; i += 1) {
+    const call = node.calls.get(effect.first + i);
+    node.calls.delete(effect.first + i);
+    if (!call) continue;
+    call.from = effect.index + i;
+    call.nonce = effect.epoch.nonce;
+    call.state = 'accepted';
+    if (call.from <= node.applied) settle(cluster, node, call);
+    else node.waiting.push(call);
+  }
+}
+
+/** Applied up to its place: the caller is answered if that very entry is there. */
+function settle(cluster: Cluster, node: SimNode, call: Call): void {
+  if (node.core.log.epochAt(call.from)?.nonce !== call.nonce) {
+    call.state = 'unknown';
+    return;
+  }
+  call.state = 'done';
+  cluster.acked += 1;
+  cluster.checker.handleAcked(node, call);
+}
+
+/** A cheap rolling hash: equal exactly when the same commands stood at the same places, but for bad luck. */
+function chain(hash: string, index: number, value: Uint8Array): string {
+  let h = 0x811c9dc5;
+  const mix = (byte: number) => {
+    h = Math.imul(h ^ byte, 0x01000193);
+  };
+  for (let i = 0; i < hash.length; i += 1) mix(hash.charCodeAt(i));
+  mix(index & 0xff);
+  mix(index >>> 8);
+  for (const byte of value) mix(byte);
+  return (h >>> 0).toString(16);
+}

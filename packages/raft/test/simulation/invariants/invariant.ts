@@ -1,0 +1,41 @@
+import type { LogWrite } from '@mosaik/raft';
+import type { LogEntry, RaftMember, RaftMessage } from '@mosaik/wire';
+import { sameEpoch } from '../../../src/core/epoch.ts';
+import type { Checker } from '../checker.ts';
+import type { Cluster } from '../cluster.ts';
+import type { Call, SimNode } from '../sim-node.ts';
+
+/** A rule that must hold at every moment: it sees what it hooks, and throws `checker.fail(...)`. */
+export interface Invariant {
+  /** A core was created over what its store kept. */
+  handleStart?(node: SimNode): void;
+  /** A crash took the store too. */
+  handleForgotten?(node: SimNode): void;
+  /** After every input of a core, and after the effects of every drain. */
+  handleStep?(node: SimNode): void;
+  /** After all effects of a turn: nothing of them is outstanding. */
+  handleTurn?(node: SimNode): void;
+  /** A write was handed to the store, which is not durable yet. */
+  handleWrite?(node: SimNode, write: LogWrite): void;
+  /** For each entry of a write, at its place. */
+  handleEntry?(node: SimNode, index: number, entry: LogEntry): void;
+  handleSend?(from: SimNode, to: SimNode, message: RaftMessage): void;
+  handleApplied?(node: SimNode, index: number): void;
+  handleAcked?(node: SimNode, call: Call): void;
+  /** A strong read is answered; `floor` was acknowledged before it was asked. */
+  handleRead?(node: SimNode, floor: number): void;
+  /** Everything is whole and agrees. */
+  handleQuiet?(): void;
+}
+
+export type CreateInvariant = (checker: Checker, cluster: Cluster) => Invariant;
+
+/** The side that a member takes part in, as a key. */
+export function sideOf(node: SimNode): string {
+  return node.core.state.side?.nonce.toString(16) ?? '';
+}
+
+/** Whether a member of a set holds that very entry durably, in the store of the incarnation that is named. */
+export function holds(checker: Checker, member: RaftMember, index: number, node: SimNode): boolean {
+  return sameEpoch(checker.storeOf(member)?.log.epochAt(index), node.core.log.epochAt(index));
+}
