@@ -62,7 +62,7 @@ describe('an error names the place from the message inwards', () => {
     const path = (text: string) => refusal(() => schema.decode(unhex(text))).path;
     expect(path('00 02 01 01 01 02')).toBe('M.Pairs.list[1][1]');
     expect(path('01 02 01 62 01 61')).toBe('M.Ids[1]');
-    expect(path('02 02 01 62 00 01 61 00')).toBe('M.Table[1]');
+    expect(path('02 02 01 62 00 01 62 00')).toBe('M.Table[1]');
     expect(path('03')).toBe('M');
   });
 

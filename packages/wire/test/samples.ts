@@ -17,7 +17,7 @@ import {
   type UniqueId,
 } from '@mosaik/wire';
 
-// The values that vectors/postcard.rs encodes.
+// Some of the values that tooling/vectors encodes.
 
 export function sampleId<I extends Id<string>>(byte: number): I {
   return idFromBytes<I>(new Uint8Array(32).fill(byte));

@@ -193,33 +193,29 @@ export function orderedSet<T extends string>(item: Schema<T>, options: { max?: n
   });
 }
 
-/** A length, then that many pairs, keys rising strictly, so that equal maps have equal bytes (postcard: map). */
-export function map<V>(
-  key: Schema<string>,
+/** What a `Map` finds again by value. */
+type Key = string | number | bigint | boolean;
+
+/** A length, then that many pairs in the order given, no key twice (postcard: map). */
+export function map<K extends Key, V>(
+  key: Schema<K>,
   item: Schema<V>,
   options: { max?: number } = {},
-): Schema<Map<string, V>> {
+): Schema<Map<K, V>> {
   const pairs = vec(tuple(key, item), options);
-  return schema<Map<string, V>>({
+  return schema<Map<K, V>>({
     minBytes: 1,
     write(writer, value) {
       if (!(value instanceof Map)) throw invalid('a map', value);
-      pairs.write(
-        writer,
-        [...value].sort(([a], [b]) => compareText(a, b)),
-      );
+      pairs.write(writer, [...value]);
     },
     read(reader) {
       const offset = reader.offset;
-      const result = new Map<string, V>();
-      let last: string | undefined;
+      const result = new Map<K, V>();
       for (const [name, value] of pairs.read(reader)) {
-        if (last !== undefined && compareText(last, name) >= 0)
-          throw new WireError('non-canonical', offset, 'map keys not in strictly rising order').prepend(
-            `[${result.size}]`,
-          );
+        if (result.has(name))
+          throw new WireError('non-canonical', offset, 'key twice in a map').prepend(`[${result.size}]`);
         result.set(name, value);
-        last = name;
       }
       return result;
     },

@@ -1,0 +1,292 @@
+//! Log entries and the messages of raft. Fields are in the order of packages/wire/src/messages/raft.ts.
+use crate::types::{id, Bytes, Id, Safe};
+use crate::Vectors;
+use serde::Serialize;
+
+#[derive(Clone, Serialize)]
+struct RaftEpoch {
+    term: Safe,
+    leader: Id,
+    nonce: u64,
+}
+
+#[derive(Clone, Serialize)]
+struct RaftMember {
+    peer: Id,
+    incarnation: u64,
+}
+
+#[derive(Clone, Serialize)]
+struct RaftRun {
+    epoch: RaftEpoch,
+    first: Safe,
+}
+
+#[derive(Serialize)]
+enum LogEntry {
+    Opening { forced: bool, members: Vec<RaftMember>, learners: Vec<Id> },
+    View { members: Vec<RaftMember>, learners: Vec<Id> },
+    Command(Bytes),
+    CommandMore(Bytes),
+}
+
+#[derive(Serialize)]
+struct EntryRun {
+    epoch: RaftEpoch,
+    entries: Vec<LogEntry>,
+}
+
+#[derive(Serialize)]
+struct Position {
+    epoch: RaftEpoch,
+    index: Safe,
+}
+
+#[derive(Serialize)]
+enum Verdict {
+    Granted,
+    Denied,
+    Abstained,
+    Ahead,
+    Reachable,
+}
+
+#[derive(Serialize)]
+enum Refusal {
+    Offline,
+    NoQuorum,
+    Overloaded,
+    TooLarge,
+    Moving,
+    ChangeInProgress,
+    NotAVoter,
+    NotElected,
+}
+
+#[derive(Clone, Serialize)]
+enum RaftRequest {
+    Transfer { to: Option<Id> },
+    AddVoter { peer: Id },
+    RemoveVoter { peer: Id },
+}
+
+#[derive(Serialize)]
+struct Forced {
+    founders: Vec<RaftMember>,
+    view: Vec<RaftMember>,
+}
+
+#[derive(Serialize)]
+struct Reject {
+    prev: Safe,
+    last: Safe,
+    runs: Vec<RaftRun>,
+}
+
+#[derive(Serialize)]
+enum RaftBody {
+    Status {
+        term: Safe,
+        sides: Vec<RaftEpoch>,
+        epoch: Option<RaftEpoch>,
+        last: Option<Position>,
+        committed: Safe,
+        view: Vec<RaftMember>,
+        former: Vec<RaftMember>,
+        settled: bool,
+        joining: bool,
+        observer: bool,
+        stopped: bool,
+        runs: Vec<RaftRun>,
+    },
+    VoteRequest {
+        epoch: RaftEpoch,
+        pre: bool,
+        side: Option<RaftEpoch>,
+        last_term: Safe,
+        last_index: Safe,
+        forced: Option<Forced>,
+        transfer: Option<RaftEpoch>,
+    },
+    VoteResponse { epoch: RaftEpoch, pre: bool, term: Safe, verdict: Verdict },
+    Append {
+        epoch: RaftEpoch,
+        side: Option<RaftEpoch>,
+        prev: Option<Position>,
+        entries: Vec<EntryRun>,
+        commit: Safe,
+        round: Safe,
+    },
+    Appended { epoch: RaftEpoch, term: Safe, r#match: Safe, round: Safe, reject: Option<Reject> },
+    Forward { first: Safe, proposals: Vec<Vec<Bytes>> },
+    Forwarded { first: Safe, count: Safe, epoch: RaftEpoch, index: Safe },
+    Refused { first: Safe, count: Safe, reason: Refusal },
+    ReadRequest { read: Safe },
+    ReadGranted { read: Safe, index: Safe },
+    ReadRefused { read: Safe, reason: Refusal },
+    TimeoutNow { epoch: RaftEpoch },
+    Committed { epoch: RaftEpoch, commit: Safe },
+    Request { request: Safe, what: RaftRequest },
+    RequestDone { request: Safe },
+    RequestRefused { request: Safe, reason: Refusal },
+    Retain { epoch: RaftEpoch, index: Safe },
+}
+
+#[derive(Serialize)]
+struct RaftMessage {
+    incarnation: u64,
+    body: RaftBody,
+}
+
+fn epoch() -> RaftEpoch {
+    RaftEpoch { term: Safe(300), leader: id(1), nonce: u64::MAX }
+}
+
+fn members() -> Vec<RaftMember> {
+    vec![RaftMember { peer: id(2), incarnation: u64::MAX }, RaftMember { peer: id(1), incarnation: 0 }]
+}
+
+fn runs() -> Vec<RaftRun> {
+    vec![RaftRun { epoch: epoch(), first: Safe(1) }]
+}
+
+fn position() -> Position {
+    Position { epoch: epoch(), index: Safe((1 << 53) - 1) }
+}
+
+/// One of each kind.
+fn log_entries() -> Vec<LogEntry> {
+    vec![
+        LogEntry::Opening { forced: true, members: members(), learners: vec![id(3)] },
+        LogEntry::View { members: members(), learners: vec![] },
+        LogEntry::Command(Bytes(vec![1, 2, 3])),
+        LogEntry::CommandMore(Bytes(vec![])),
+    ]
+}
+
+/// One of each variant, and each option once with and once without its value.
+fn bodies() -> Vec<RaftBody> {
+    let mut bodies = vec![
+        RaftBody::Status {
+            term: Safe(301),
+            sides: vec![epoch()],
+            epoch: Some(epoch()),
+            last: Some(position()),
+            committed: Safe(9),
+            view: members(),
+            former: members(),
+            settled: true,
+            joining: false,
+            observer: true,
+            stopped: false,
+            runs: runs(),
+        },
+        RaftBody::Status {
+            term: Safe(0),
+            sides: vec![],
+            epoch: None,
+            last: None,
+            committed: Safe(0),
+            view: vec![],
+            former: vec![],
+            settled: false,
+            joining: true,
+            observer: false,
+            stopped: true,
+            runs: vec![],
+        },
+        RaftBody::VoteRequest {
+            epoch: epoch(),
+            pre: true,
+            side: Some(epoch()),
+            last_term: Safe(299),
+            last_index: Safe(128),
+            forced: Some(Forced { founders: members(), view: vec![] }),
+            transfer: Some(epoch()),
+        },
+        RaftBody::VoteRequest {
+            epoch: epoch(),
+            pre: false,
+            side: None,
+            last_term: Safe(0),
+            last_index: Safe(0),
+            forced: None,
+            transfer: None,
+        },
+        RaftBody::Append {
+            epoch: epoch(),
+            side: Some(epoch()),
+            prev: Some(position()),
+            entries: vec![EntryRun { epoch: epoch(), entries: log_entries() }],
+            commit: Safe(7),
+            round: Safe(8),
+        },
+        RaftBody::Append { epoch: epoch(), side: None, prev: None, entries: vec![], commit: Safe(0), round: Safe(0) },
+        RaftBody::Appended {
+            epoch: epoch(),
+            term: Safe(301),
+            r#match: Safe(0),
+            round: Safe(2),
+            reject: Some(Reject { prev: Safe(4), last: Safe(2), runs: runs() }),
+        },
+        RaftBody::Appended { epoch: epoch(), term: Safe(300), r#match: Safe(77), round: Safe(3), reject: None },
+        RaftBody::Forward { first: Safe(1), proposals: vec![vec![Bytes(vec![1]), Bytes(vec![])], vec![]] },
+        RaftBody::Forwarded { first: Safe(1), count: Safe(2), epoch: epoch(), index: Safe(40) },
+        RaftBody::ReadRequest { read: Safe(5) },
+        RaftBody::ReadGranted { read: Safe(5), index: Safe(41) },
+        RaftBody::TimeoutNow { epoch: epoch() },
+        RaftBody::Committed { epoch: epoch(), commit: Safe(42) },
+    ];
+    for verdict in [Verdict::Granted, Verdict::Denied, Verdict::Abstained, Verdict::Ahead, Verdict::Reachable] {
+        bodies.push(RaftBody::VoteResponse { epoch: epoch(), pre: false, term: Safe(300), verdict });
+    }
+    for reason in [
+        Refusal::Offline,
+        Refusal::NoQuorum,
+        Refusal::Overloaded,
+        Refusal::TooLarge,
+        Refusal::Moving,
+        Refusal::ChangeInProgress,
+        Refusal::NotAVoter,
+        Refusal::NotElected,
+    ] {
+        bodies.push(RaftBody::Refused { first: Safe(1), count: Safe(2), reason });
+    }
+    bodies.push(RaftBody::ReadRefused { read: Safe(5), reason: Refusal::Offline });
+    for what in requests() {
+        bodies.push(RaftBody::Request { request: Safe(6), what });
+    }
+    bodies.push(RaftBody::RequestDone { request: Safe(6) });
+    bodies.push(RaftBody::RequestRefused { request: Safe(6), reason: Refusal::NotAVoter });
+    bodies.push(RaftBody::Retain { epoch: epoch(), index: Safe(43) });
+    bodies
+}
+
+fn requests() -> Vec<RaftRequest> {
+    vec![
+        RaftRequest::Transfer { to: Some(id(4)) },
+        RaftRequest::Transfer { to: None },
+        RaftRequest::AddVoter { peer: id(4) },
+        RaftRequest::RemoveVoter { peer: id(4) },
+    ]
+}
+
+pub fn put(vectors: &mut Vectors) {
+    vectors.put("RaftEpoch", &epoch());
+    for member in members() {
+        vectors.put("RaftMember", &member);
+    }
+    vectors.put("RaftRun", &runs()[0]);
+    for entry in log_entries() {
+        vectors.put("LogEntry", &entry);
+    }
+    for request in requests() {
+        vectors.put("RaftRequest", &request);
+    }
+    for body in bodies() {
+        // As the first byte of a message is its sender's incarnation, 0 keeps the variant in the second.
+        vectors.put("RaftMessage", &RaftMessage { incarnation: 0, body });
+    }
+    let body = RaftBody::ReadRequest { read: Safe(0) };
+    vectors.put("RaftMessage", &RaftMessage { incarnation: u64::MAX, body });
+}
