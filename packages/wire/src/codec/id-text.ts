@@ -63,8 +63,18 @@ export function readId(source: Uint8Array, offset: number): string {
 }
 
 function isKept(slot: number, source: Uint8Array, offset: number): boolean {
-  for (let i = 0; i < 8; i += 1) if (wordAt(source, offset + 4 * i) !== words[slot * 8 + i]) return false;
-  return texts[slot] !== '';
+  const at = slot * 8;
+  // Spelled out: a loop takes twice as long.
+  const changed =
+    (wordAt(source, offset) ^ (words[at] as number)) |
+    (wordAt(source, offset + 4) ^ (words[at + 1] as number)) |
+    (wordAt(source, offset + 8) ^ (words[at + 2] as number)) |
+    (wordAt(source, offset + 12) ^ (words[at + 3] as number)) |
+    (wordAt(source, offset + 16) ^ (words[at + 4] as number)) |
+    (wordAt(source, offset + 20) ^ (words[at + 5] as number)) |
+    (wordAt(source, offset + 24) ^ (words[at + 6] as number)) |
+    (wordAt(source, offset + 28) ^ (words[at + 7] as number));
+  return changed === 0 && texts[slot] !== '';
 }
 
 /** In the next place where the id's own is taken and that is not: two ids must not push each other out forever. */
