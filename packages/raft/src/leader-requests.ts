@@ -1,5 +1,5 @@
 import type { RaftRequest } from '@mosaik/wire';
-import type { Clock } from '@mosaik/wire/runtime';
+import type { Clock, Watch } from '@mosaik/wire/runtime';
 import { refusal } from './calls.ts';
 import type { RefusalReason } from './core/effect.ts';
 import type { Input } from './core/input.ts';
@@ -57,6 +57,24 @@ export class LeaderRequests {
       this.#pending.set(request, pending);
       this.#handle({ type: 'request', request, what });
     });
+  }
+
+  /** Waits until this member's own log shows what was asked for. */
+  async until<T>(
+    status: Watch<T>,
+    condition: (value: T) => boolean,
+    { signal, deadlineMs }: { signal: AbortSignal | undefined; deadlineMs: number },
+  ): Promise<void> {
+    const late = new AbortController();
+    const timer = this.#clock.schedule(Math.max(0, deadlineMs - this.#clock.nowMs()), () => late.abort());
+    try {
+      const signals = signal ? [signal, late.signal] : [late.signal];
+      while (!condition(status.value)) await status.changed({ signal: AbortSignal.any(signals) });
+    } catch (error) {
+      throw error instanceof RaftError ? error : unanswered('not seen in time');
+    } finally {
+      timer.cancel();
+    }
   }
 
   handleDone(request: number): void {

@@ -5,6 +5,7 @@ import {
   type PeerId,
   type RaftBody,
   RaftMessage,
+  type RaftRequest,
   WireError,
 } from '@mosaik/wire';
 import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
@@ -22,7 +23,7 @@ import { type PendingCall, uncertain } from './pending.ts';
 import type { Preference } from './preference.ts';
 import { Queries } from './queries.ts';
 import type { StateMachine } from './state-machine.ts';
-import { describeState, type RaftStatus } from './status.ts';
+import { describeState, type RaftStatus, type VoterSet } from './status.ts';
 import type { LogStorage } from './storage/log-storage.ts';
 import { memoryLogStorage } from './storage/memory.ts';
 
@@ -216,6 +217,49 @@ export class RaftNode<C, Q, R, O = void> {
   transferLeadership(to?: PeerId | undefined, options: CallOptions = {}): Promise<void> {
     if (this.#closed) return Promise.reject(this.#terminated());
     return this.#requests.ask({ type: 'Transfer', to }, options);
+  }
+
+  /**
+   * Makes `peer` a voter: it is listed now, and counts once it has caught up, when this resolves. May be asked of any
+   * member; already done is done.
+   *
+   * @throws RaftError `change-in-progress`, `not-a-voter` for an observer, `offline`, `unknown-outcome`: it may be, or
+   * still become, listed. TypeError where the set follows the bonds.
+   */
+  async addVoter(peer: PeerId, options: CallOptions = {}): Promise<void> {
+    await this.#changeVoters({ type: 'AddVoter', peer }, options, ({ current }) => current.includes(peer));
+  }
+
+  /**
+   * Removes a voter, counting or not, and resolves when that is committed. A leader that is removed hands over.
+   *
+   * @throws RaftError `change-in-progress`, `not-a-voter`, `no-quorum` for the last one or when the others that answer
+   * are no majority, `offline`, `unknown-outcome`. TypeError where the set follows the bonds.
+   */
+  async removeVoter(peer: PeerId, options: CallOptions = {}): Promise<void> {
+    await this.#changeVoters(
+      { type: 'RemoveVoter', peer },
+      options,
+      ({ current, learners }) => !current.includes(peer) && !learners.includes(peer),
+    );
+  }
+
+  /** Asks for a change, and waits until this member's own log has it committed. */
+  async #changeVoters(
+    what: RaftRequest,
+    options: CallOptions,
+    isDone: (voters: VoterSet) => boolean,
+  ): Promise<void> {
+    if (this.#init.config.quorum.type !== 'Voters')
+      throw new TypeError("the set of a group with quorum 'dynamic' follows the bonds");
+    if (this.#closed) throw this.#terminated();
+    const deadlineMs = this.#init.components.clock.nowMs() + (options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
+    await this.#requests.ask(what, options);
+    await this.#requests.until(
+      this.#status,
+      ({ voters }) => voters !== undefined && !voters.changing && isDone(voters),
+      { signal: options.signal, deadlineMs },
+    );
   }
 
   /**

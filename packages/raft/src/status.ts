@@ -25,8 +25,22 @@ export interface RaftStatus {
   readonly quorum: { readonly mode: 'dynamic' | 'voters'; readonly have: number; readonly need: number };
   /** The set in force: the view, or the voters. */
   readonly members: readonly PeerId[];
+  /** Of a group with an explicit set. */
+  readonly voters?: VoterSet | undefined;
   /** A leader that does not reach a majority: it acknowledges nothing. */
   readonly suspended: boolean;
+}
+
+/** The voters as this member's log has them. */
+export interface VoterSet {
+  /** The list that is part of the group's identity, whatever the set became since. */
+  readonly genesis: readonly PeerId[];
+  /** Who counts. */
+  readonly current: readonly PeerId[];
+  /** Who will as soon as it has caught up: new, or back without its log. */
+  readonly learners: readonly PeerId[];
+  /** The last change is not committed, as far as this member knows. */
+  readonly changing: boolean;
 }
 
 export function describeState(s: RaftState, applied: number, nowMs: number): RaftStatus {
@@ -54,7 +68,20 @@ export function describeState(s: RaftState, applied: number, nowMs: number): Raf
     logPosition: { term: log.lastTerm, index: log.last },
     quorum: { mode: s.dynamic ? 'dynamic' : 'voters', have, need: majority(members.length) },
     members,
+    voters: describeVoters(s),
     suspended,
+  };
+}
+
+function describeVoters(s: RaftState): VoterSet | undefined {
+  const { quorum } = s.config.consensus;
+  if (quorum.type !== 'Voters') return undefined;
+  const { log } = s;
+  return {
+    genesis: quorum.voters,
+    current: log.members.map(({ peer }) => peer),
+    learners: log.learners,
+    changing: s.commit < log.membersIndex,
   };
 }
 
@@ -64,8 +91,8 @@ function describeHandicap(s: RaftState, nowMs: number): string | undefined {
   if (quorum.type !== 'Voters') return undefined;
   const { last, members } = s.log;
   if (s.leader !== undefined) {
-    if (last === 0 || s.counted || !quorum.voters.includes(s.localId)) return undefined;
-    return 'this voter lost its log: it follows and serves reads, and counts for nothing until the leader admits it again';
+    if (s.counted || !s.log.learners.includes(s.localId)) return undefined;
+    return 'this voter is new, or lost its log: it follows and serves reads, and counts for nothing until it has caught up';
   }
   // Elections take their time: only what lasts is a problem.
   const patienceMs = 2 * s.electionTimeoutMs + (last === 0 ? bootstrapDelayMs : 0);

@@ -3,17 +3,17 @@ import { isPresent } from './electorate.ts';
 import type { Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
 
-const MAX_VIEW = 64;
+/** Most members of a set, learners included. */
+export const MAX_VIEW = 64;
 
 /**
  * Lets the set follow what happens to its members: one per entry, and only when the last change and an entry of this
  * epoch are committed. A view follows the bonds (consensus D3), never for slowness; of a fixed set only a voter that
- * came back having forgotten leaves, and returns once it is level.
+ * came back having forgotten leaves, and whoever is listed counts once it is level.
  */
 export function maybeChangeView(s: RaftState, nowMs: number): void {
   const { leadership } = s;
-  if (!leadership || s.transfer || s.commit < leadership.openingIndex || s.commit < s.log.membersIndex)
-    return;
+  if (!leadership || s.transfer || !isSettled(s, leadership)) return;
   const { members } = s.log;
   const gone = members.find((member) => member.peer !== s.localId && isGone(s, leadership, member, nowMs));
   if (gone) {
@@ -42,7 +42,12 @@ export function maybeChangeView(s: RaftState, nowMs: number): void {
   }
 }
 
-function changeSet(
+/** An entry of this epoch and the last change of the set are committed: the set may be changed again. */
+export function isSettled(s: RaftState, leadership: Leadership): boolean {
+  return s.commit >= leadership.openingIndex && s.commit >= s.log.membersIndex;
+}
+
+export function changeSet(
   s: RaftState,
   leadership: Leadership,
   members: readonly RaftMember[],

@@ -3,6 +3,7 @@ import type { RefusalReason } from './effect.ts';
 import type { Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
 import { beginTransfer, mayLead } from './transfer.ts';
+import { changeVoters } from './voters.ts';
 
 /** Who asked: this member's driver (`from` undefined) or another member. */
 export interface Asker {
@@ -58,7 +59,8 @@ export class RequestTable {
   }
 }
 
-type Verdict = 'Done' | 'Pending' | RefusalReason;
+/** What becomes of a request: done already, answered later, or refused. */
+export type Verdict = 'Done' | 'Pending' | RefusalReason;
 
 /** Whatever only a leader can do is done here, or asked of the leader. */
 export function handleRequest(s: RaftState, asker: Asker, what: RaftRequest, nowMs: number): void {
@@ -87,7 +89,9 @@ function consider(
   nowMs: number,
 ): Verdict {
   if (what.type === 'Transfer') return considerTransfer(s, leadership, asker, what.to, nowMs);
-  return 'NotAVoter';
+  const verdict = changeVoters(s, leadership, what, nowMs);
+  if (verdict === 'Pending') leadership.change = { asker, index: s.log.last };
+  return verdict;
 }
 
 function considerTransfer(
@@ -106,6 +110,21 @@ function considerTransfer(
   if (!reachable) return 'NotAVoter';
   beginTransfer(s, to, asker, nowMs);
   return 'Pending';
+}
+
+/** The change of the set that somebody waits for is committed. */
+export function handleCommittedChange(s: RaftState, leadership: Leadership): void {
+  const { change } = leadership;
+  if (!change || s.commit < change.index) return;
+  leadership.change = undefined;
+  answerRequest(s, change.asker, undefined);
+}
+
+/** This leader is none any more: others who asked notice by themselves. */
+export function handleLeadershipOver(s: RaftState, leadership: Leadership): void {
+  const { change } = leadership;
+  if (change && change.asker.from === undefined)
+    s.emit({ type: 'request-unknown', request: change.asker.request });
 }
 
 /** `problem` undefined: done. */

@@ -9,7 +9,7 @@ import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
 import { HeldProposals } from './held.ts';
 import { type EntryRun, RaftLog } from './log.ts';
 import type { Peer } from './peer.ts';
-import { RequestTable } from './requests.ts';
+import { handleLeadershipOver, RequestTable } from './requests.ts';
 import type { Campaign } from './roles/candidate.ts';
 import type { Leadership } from './roles/leader.ts';
 import { ForwardTable, ReadTable } from './tables.ts';
@@ -276,7 +276,10 @@ export class RaftState {
   /** Follows nobody: in a higher term, or because its leader is gone. */
   becomeFollower(term: number, nowMs: number): void {
     if (term !== this.term) this.setHardState(term, undefined);
-    if (this.role === 'leader') this.note('info', 'stands down', { epoch: describeEpoch(this.epoch) });
+    if (this.leadership) {
+      this.note('info', 'stands down', { epoch: describeEpoch(this.epoch) });
+      handleLeadershipOver(this, this.leadership);
+    }
     this.role = 'follower';
     this.campaign = undefined;
     this.leadership = undefined;
@@ -344,6 +347,7 @@ export class RaftState {
     if (this.stopped) return;
     this.stopped = state;
     this.problem = problem;
+    if (this.leadership) handleLeadershipOver(this, this.leadership);
     this.role = 'follower';
     this.campaign = undefined;
     this.leadership = undefined;

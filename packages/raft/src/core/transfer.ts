@@ -5,6 +5,7 @@ import type { Progress } from './progress.ts';
 import { type Asker, answerRequest } from './requests.ts';
 import type { Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
+import { isRemoved } from './voters.ts';
 
 /** Leadership on its way to another member (Raft §3.10 of the thesis). */
 export interface Transfer {
@@ -81,9 +82,15 @@ export function handleTransferBondDown(s: RaftState, peer: PeerId, nowMs: number
   else if (transfer.told === peer) transfer.told = undefined;
 }
 
-/** Void: this leader goes on. */
+/** Void: this leader goes on, if it may. */
 function abandonTransfer(s: RaftState, nowMs: number): void {
   endTransfer(s, 'NotElected');
+  if (isRemoved(s)) {
+    // It must not lead on: the members elect among themselves.
+    s.becomeFollower(s.term, nowMs);
+    expectNewLeader(s, nowMs);
+    return;
+  }
   s.movingUntilMs = nowMs;
   s.held.release(s, nowMs);
 }

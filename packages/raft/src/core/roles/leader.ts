@@ -5,8 +5,10 @@ import { entryBytes } from '../log.ts';
 import { maybeChangeView } from '../membership.ts';
 import { Progress } from '../progress.ts';
 import { majority, quorumValue } from '../quorum.ts';
+import { type Asker, handleCommittedChange } from '../requests.ts';
 import type { RaftState } from '../state.ts';
 import { beginTransfer, flushTransfer, handleNewLeader } from '../transfer.ts';
+import { isRemoved } from '../voters.ts';
 import type { Campaign } from './candidate.ts';
 
 type Appended = Extract<RaftBody, { type: 'Appended' }>;
@@ -27,6 +29,8 @@ export interface Leadership {
   uncommittedBytes: number;
   heartbeatDeadlineMs: number;
   suspendedSinceMs: number | undefined;
+  /** A change of the set that somebody waits for. */
+  change: { readonly asker: Asker; readonly index: number } | undefined;
 }
 
 export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): void {
@@ -49,6 +53,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     uncommittedBytes: 0,
     heartbeatDeadlineMs: nowMs,
     suspendedSinceMs: undefined,
+    change: undefined,
   };
   s.leadership = leadership;
   s.heading = undefined;
@@ -109,6 +114,7 @@ export function maybeAdvanceCommit(s: RaftState): void {
   }
   leadership.commitTurn = s.turn + 1;
   s.commitTo(index);
+  handleCommittedChange(s, leadership);
 }
 
 /** Answers the reads of every round that a majority of the set in force confirmed. */
@@ -177,9 +183,14 @@ function checkQuorum(s: RaftState, leadership: Leadership, nowMs: number): void 
 }
 
 /** Members of the set that answered within an election timeout, this one included. */
-export function countHeard(s: RaftState, leadership: Leadership, nowMs: number): number {
+export function countHeard(
+  s: RaftState,
+  leadership: Leadership,
+  nowMs: number,
+  members: readonly RaftMember[] = s.log.members,
+): number {
   let heard = 0;
-  for (const { peer, incarnation } of s.log.members) {
+  for (const { peer, incarnation } of members) {
     if (peer === s.localId) {
       if (incarnation === s.incarnation) heard += 1;
       continue;
@@ -219,6 +230,7 @@ export function flushLeader(s: RaftState, nowMs: number): void {
     s.emit({ type: 'turn-again' });
   }
   if (s.departing) maybeLeave(s, leadership, nowMs);
+  else if (isRemoved(s) && !s.transfer) beginTransfer(s, undefined, undefined, nowMs);
   flushTransfer(s, leadership);
 }
 

@@ -1,0 +1,43 @@
+import type { RaftRequest } from '@mosaik/wire';
+import { changeSet, isSettled, MAX_VIEW } from './membership.ts';
+import { majority } from './quorum.ts';
+import type { Verdict } from './requests.ts';
+import { countHeard, type Leadership } from './roles/leader.ts';
+import type { RaftState } from './state.ts';
+
+/**
+ * Changes the voters as somebody asked, one per entry. Refused before an entry of this epoch and the previous change are
+ * committed (without the former two leaders in turn can commit by disjoint majorities), and when those that are left and
+ * answer would be no majority. Whoever is added is a learner first.
+ */
+export function changeVoters(
+  s: RaftState,
+  leadership: Leadership,
+  { type, peer }: Extract<RaftRequest, { type: 'AddVoter' | 'RemoveVoter' }>,
+  nowMs: number,
+): Verdict {
+  if (s.dynamic) return 'NotAVoter';
+  const { members, learners } = s.log;
+  const counts = members.some((member) => member.peer === peer);
+  if (type === 'AddVoter' && s.peers.get(peer)?.status?.observer) return 'NotAVoter';
+  if (type === 'RemoveVoter' && !counts && !learners.includes(peer)) return 'NotAVoter';
+  if (s.transfer || !isSettled(s, leadership)) return 'ChangeInProgress';
+  if (type === 'AddVoter') {
+    if (counts || learners.includes(peer)) return 'Done';
+    if (members.length + learners.length >= MAX_VIEW) return 'Overloaded';
+    changeSet(s, leadership, members, [...learners, peer]);
+    s.note('info', 'adds a voter', { peer });
+    return 'Pending';
+  }
+  const rest = members.filter((member) => member.peer !== peer);
+  if (rest.length === 0 || countHeard(s, leadership, nowMs, rest) < majority(rest.length)) return 'NoQuorum';
+  const others = learners.filter((id) => id !== peer);
+  changeSet(s, leadership, rest, others);
+  s.note('info', 'removes a voter', { peer, voters: rest.length });
+  return 'Pending';
+}
+
+/** A leader whose removal from the set is committed: it hands over, or stands down. */
+export function isRemoved(s: RaftState): boolean {
+  return !s.dynamic && s.leadership !== undefined && !s.counted && isSettled(s, s.leadership);
+}
