@@ -4,6 +4,7 @@
  * `RaftNode` is a member; it is told of bonds and messages and sends through a port. The protocol itself is a pure core
  * (`src/core`): no clock, randomness or I/O of its own.
  */
+export type { CompactionOptions } from './compaction.ts';
 export type { Lane, RaftComponents } from './components.ts';
 export { type ConsensusOptions, consensus } from './consensus.ts';
 export { RaftError, type RaftErrorCode } from './errors.ts';

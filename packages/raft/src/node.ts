@@ -11,6 +11,7 @@ import {
 import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
 import { Applier } from './applier.ts';
 import { Calls, refusal } from './calls.ts';
+import { type CompactionOptions, compaction } from './compaction.ts';
 import type { RaftComponents } from './components.ts';
 import { DEFAULT_LIMITS } from './core/config.ts';
 import { isCommand } from './core/log.ts';
@@ -22,6 +23,7 @@ import { LeaderRequests } from './leader-requests.ts';
 import { type PendingCall, uncertain } from './pending.ts';
 import type { Preference } from './preference.ts';
 import { Queries } from './queries.ts';
+import { Snapshotter } from './snapshotter.ts';
 import type { StateMachine } from './state-machine.ts';
 import { describeState, type RaftStatus, type VoterSet } from './status.ts';
 import type { LogStorage } from './storage/log-storage.ts';
@@ -44,6 +46,8 @@ export interface RaftNodeInit<C, Q, R, O> {
   readonly machine: StateMachine<C, Q, R, O>;
   /** Default: a fresh `memoryLogStorage()`. */
   readonly storage?: LogStorage | undefined;
+  /** Of a machine with `snapshot` and `restore`; without them the log is kept whole. */
+  readonly compaction?: CompactionOptions | undefined;
   readonly components: RaftComponents;
 }
 
@@ -72,6 +76,7 @@ export class RaftNode<C, Q, R, O = void> {
   readonly #calls: Calls<O>;
   readonly #queries: Queries<Q, R>;
   readonly #requests: LeaderRequests;
+  readonly #snapshotter: Snapshotter | undefined;
   readonly #status: WatchCell<RaftStatus>;
   readonly #labels: Readonly<Record<string, string>>;
   #sweep: Timer | undefined;
@@ -82,6 +87,7 @@ export class RaftNode<C, Q, R, O = void> {
   /** @throws RangeError / TypeError for a preference or machine that the configuration does not allow. */
   static async open<C, Q, R, O = void>(init: RaftNodeInit<C, Q, R, O>): Promise<RaftNode<C, Q, R, O>> {
     assertJoinable(init, init.localId);
+    const { retainBytes, revertHorizonBytes } = compaction(init.compaction);
     const storage = init.storage ?? memoryLogStorage();
     const stored = await storage.open();
     const { components, preference } = init;
@@ -91,7 +97,7 @@ export class RaftNode<C, Q, R, O = void> {
         consensus: init.config,
         observer: preference === 'observer',
         reluctance: typeof preference === 'object' ? preference.reluctant : 1,
-        limits: DEFAULT_LIMITS,
+        limits: { ...DEFAULT_LIMITS, retainBytes, revertHorizonBytes },
       },
       rng: components.rng,
       stored,
@@ -108,9 +114,11 @@ export class RaftNode<C, Q, R, O = void> {
     this.incarnation = core.state.incarnation;
     this.#labels = { group: groupId };
     this.#calls = new Calls((index) => core.log.epochAt(index), MAX_CALLS);
+    this.#snapshotter = this.#createSnapshotter();
     this.#applier = new Applier({
       machine,
       log: core.log,
+      snapshotter: this.#snapshotter,
       groupId,
       networkId,
       handleApplied: (index, output) => this.#calls.handleApplied(index, output),
@@ -125,7 +133,9 @@ export class RaftNode<C, Q, R, O = void> {
     this.#requests = new LeaderRequests(components.clock, DEFAULT_CALL_TIMEOUT_MS, (input) =>
       this.#driver.handle(input),
     );
-    this.#status = new WatchCell(describeState(core.state, 0, components.clock.nowMs()));
+    if (core.state.snapshot) this.#applier.restore(core.state.snapshot);
+    this.#calls.handleAppliedTo(this.#applier.applied);
+    this.#status = new WatchCell(describeState(core.state, this.#applier.applied, components.clock.nowMs()));
     this.#driver = new Driver({
       core,
       storage,
@@ -414,6 +424,19 @@ export class RaftNode<C, Q, R, O = void> {
     }
   }
 
+  #createSnapshotter(): Snapshotter | undefined {
+    const { machine, components, compaction: options } = this.#init;
+    if (!machine.snapshot || !machine.restore) return undefined;
+    return new Snapshotter({
+      log: this.#core.log,
+      clock: components.clock,
+      options: compaction(options),
+      take: () => machine.snapshot?.() ?? [],
+      handleTaken: (snapshot) => this.#driver.handle({ type: 'snapshot', snapshot }),
+      handleFailure: (error) => this.#fail(error),
+    });
+  }
+
   #collect(): void {
     const nowMs = this.#init.components.clock.nowMs();
     const proposals = this.#calls.take();
@@ -432,6 +455,11 @@ export class RaftNode<C, Q, R, O = void> {
       case 'rewind':
         // Nothing that the machine saw is gone: only entries of consensus itself.
         this.#applier.applied = Math.min(this.#applier.applied, effect.to);
+        return;
+      case 'restore':
+        this.#applier.restore(effect.snapshot);
+        this.#calls.handleAppliedTo(this.#applier.applied);
+        this.#queries.handleApplied();
         return;
       case 'accepted':
         this.#calls.handleAccepted(effect.first, effect.count, effect.epoch, effect.index);
@@ -498,6 +526,7 @@ export class RaftNode<C, Q, R, O = void> {
       return;
     }
     this.#driver.close();
+    this.#snapshotter?.close();
     this.#sweep?.cancel();
     this.#handedOver?.();
     this.#rejectCalls(

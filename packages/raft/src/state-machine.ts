@@ -33,7 +33,13 @@ export interface StateMachine<C, Q, R, O = void> {
   readonly result?: Codec<R> | undefined;
   /** Reserved for state transfer; log replay is used where it is absent. */
   stateSync?(): unknown;
-  snapshot?(): Uint8Array;
+  /**
+   * The whole state, equal bytes on members that applied the same commands (and were restored from such bytes). Together
+   * with `restore` it lets the log be compacted. Parts may be produced while later commands are applied already: what
+   * they hold must be the state as it was at this call.
+   */
+  snapshot?(): Uint8Array | Iterable<Uint8Array>;
+  /** Becomes what `snapshot` gave, its parts in one: read it, copy from it, do not change or keep it. */
   restore?(bytes: Uint8Array): void;
   /** Back to the state before the first command. */
   reset?(): void;

@@ -70,7 +70,7 @@ describe('joining', () => {
   });
 
   test('a dynamic group needs a machine that can go back', () => {
-    const { reset: _, ...forward } = machine;
+    const { reset: _, snapshot: __, ...forward } = machine;
     expect(() =>
       assertJoinable({ machine: forward, preference: 'normal', config: consensus() }, meshId(0)),
     ).toThrow(/reset/);

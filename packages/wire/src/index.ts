@@ -35,6 +35,7 @@ export {
 } from './codec/primitives.ts';
 export { Reader } from './codec/reader.ts';
 export { type Codec, type Infer, type Schema, schema, type Writer } from './codec/schema.ts';
+export { createDigester, type Digester } from './digest.ts';
 export { WireError, type WireErrorCode } from './error.ts';
 export {
   type BondId,
@@ -84,5 +85,6 @@ export {
   RaftMessage,
   RaftRequest,
   RaftRun,
+  SnapshotEnvelope,
   type ViewEntry,
 } from './messages/raft.ts';

@@ -23,6 +23,7 @@ import {
   RaftRun,
   type Schema,
   SignedPeerEntry,
+  SnapshotEnvelope,
   SyncMessage,
   Ticket,
   type UniqueId,
@@ -211,6 +212,19 @@ const raftMessage: fc.Arbitrary<RaftMessage> = fc.record({
   body: fc.oneof(...raftBody) as fc.Arbitrary<never>,
 });
 
+const snapshotEnvelope: fc.Arbitrary<SnapshotEnvelope> = fc.record({
+  epoch,
+  index: safeU64,
+  runs,
+  members,
+  learners,
+  membersIndex: safeU64,
+  forced: fc.array(epoch, { maxLength: 2 }),
+  former: members,
+  firstCommand: safeU64,
+  sessions: bytesUpTo(20),
+});
+
 const of = <T>(schema: Schema<T>, values: fc.Arbitrary<T>) => ({ schema, values }) as Case<unknown>;
 
 /** How to make values of every message schema that the package exports, by its name. */
@@ -231,6 +245,7 @@ export const cases: Readonly<Record<string, Case<unknown>>> = {
   RaftRequest: of(RaftRequest, raftRequest),
   RaftRun: of(RaftRun, run),
   SignedPeerEntry: of(SignedPeerEntry, signed),
+  SnapshotEnvelope: of(SnapshotEnvelope, snapshotEnvelope),
   SyncMessage: of(SyncMessage, sync),
   Ticket: of(Ticket, ticket),
 };

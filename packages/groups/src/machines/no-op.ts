@@ -12,6 +12,8 @@ export function noOp(): NoOp {
     query() {
       return undefined;
     },
+    snapshot: () => new Uint8Array(),
+    restore() {},
     reset() {},
   };
 }

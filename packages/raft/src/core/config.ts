@@ -28,6 +28,10 @@ export interface CoreLimits {
   readonly maxReads: number;
   /** Bonded peers. */
   readonly maxPeers: number;
+  /** Bytes of entries behind a snapshot that are kept, for followers that are a little late. */
+  readonly retainBytes: number;
+  /** Dynamic mode: bytes of entries that are kept back to the last two forced epochs. */
+  readonly revertHorizonBytes: number;
 }
 
 export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
@@ -40,4 +44,6 @@ export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
   maxForwardBytes: 32 * 1024 * 1024,
   maxReads: 1 << 16,
   maxPeers: 64,
+  retainBytes: 8 * 1024 * 1024,
+  revertHorizonBytes: 32 * 1024 * 1024,
 });

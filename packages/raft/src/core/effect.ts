@@ -1,6 +1,6 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMessage } from '@mosaik/wire';
 import type { Lane } from '../components.ts';
-import type { LogWrite } from '../storage/log-storage.ts';
+import type { LogWrite, StoredSnapshot } from '../storage/log-storage.ts';
 
 /** Why proposals, reads or requests were turned away: nothing of them was appended. */
 export type RefusalReason = Extract<RaftBody, { type: 'Refused' }>['reason']['type'];
@@ -14,6 +14,8 @@ export type Effect =
   | { type: 'persist'; seq: number; write: LogWrite }
   /** Several sends may share one message object: encode it once. */
   | { type: 'send'; to: PeerId; message: RaftMessage; lane: Lane }
+  /** The applied state becomes this one, without a snapshot that before the first entry; what was applied is gone. */
+  | { type: 'restore'; snapshot: StoredSnapshot | undefined; sessions: Uint8Array }
   /** Entries up to here are committed: apply them. */
   | { type: 'apply'; to: number }
   /** Entries after this index, none of them a command, are gone though they were applied. */

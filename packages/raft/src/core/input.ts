@@ -1,5 +1,6 @@
 import type { PeerId, RaftMessage, RaftRequest } from '@mosaik/wire';
 import type { Lane } from '../components.ts';
+import type { HeldSnapshot } from './snapshot.ts';
 
 /** Everything that can happen to a member. */
 export type Input =
@@ -14,6 +15,8 @@ export type Input =
   | { type: 'request'; request: number; what: RaftRequest }
   /** The write of the `persist` effect with this number is durable, and all before it. */
   | { type: 'persisted'; seq: number }
+  /** The applied state as it was at the snapshot's index. */
+  | { type: 'snapshot'; snapshot: HeldSnapshot }
   /** A `send` effect could not be carried out. */
   | { type: 'unsent'; to: PeerId; lane: Lane }
   /** This member is about to leave. */

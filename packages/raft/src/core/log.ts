@@ -7,6 +7,7 @@ import {
   type RaftEpoch,
   type RaftMember,
   type RaftRun,
+  type SnapshotEnvelope,
 } from '@mosaik/wire';
 import { sameEpoch } from './epoch.ts';
 
@@ -27,17 +28,35 @@ interface SetRecord {
 
 const NO_MEMBERS: readonly RaftMember[] = [];
 const NO_LEARNERS: readonly PeerId[] = [];
+/** Former members that are remembered. */
+const MAX_FORMER = 64;
 
-/** The replicated log in memory: entries from index 1, the run table, and the sets that it put in force. */
+/**
+ * The replicated log in memory: entries, the run table, and the sets that it put in force.
+ *
+ * Entries up to `base` may be given up (Raft §7); what they came to stays: the runs they were of, the set in force, who
+ * was in one before, the forced epochs, and whether there was a command.
+ */
 export class RaftLog {
   readonly #entries: LogEntry[] = [];
+  #base = 0;
+  /** Of all entries, the oldest left out once they are below the base and more than a message may list. */
   readonly #runs: RaftRun[] = [];
+  /** The set in force at the base, and those after it. */
   readonly #sets: SetRecord[] = [];
+  /** Of the sets before those: members and forced epochs, newest first. */
+  #former: readonly RaftMember[] = [];
+  #forced: readonly RaftEpoch[] = [];
   /** Lowest index of a command, or 0. */
   #firstCommand = 0;
 
+  /** Entries up to here are not kept; at most the commit index. */
+  get base(): number {
+    return this.#base;
+  }
+
   get last(): number {
-    return this.#entries.length;
+    return this.#base + this.#entries.length;
   }
 
   get lastEpoch(): RaftEpoch | undefined {
@@ -69,7 +88,7 @@ export class RaftLog {
       const forced = this.#sets[i]?.forced;
       if (forced) return forced;
     }
-    return undefined;
+    return this.#forced[0];
   }
 
   /** Whether there is any command at all. */
@@ -77,38 +96,40 @@ export class RaftLog {
     return this.#firstCommand !== 0;
   }
 
-  /** Forced epochs, newest first. */
-  sides(): RaftEpoch[] {
+  /** Forced epochs of the entries up to `upTo`, newest first. */
+  sides(upTo = this.last): RaftEpoch[] {
     const sides: RaftEpoch[] = [];
-    for (let i = this.#sets.length - 1; i >= 0 && sides.length < MAX_RAFT_SIDES; i -= 1) {
+    for (let i = this.#setAt(upTo); i >= 0; i -= 1) {
       const forced = this.#sets[i]?.forced;
       if (forced) sides.push(forced);
     }
-    return sides;
+    return [...sides, ...this.#forced].slice(0, MAX_RAFT_SIDES);
   }
 
   /** Who was in a set before and is in force no more, with the last incarnation; newest first, at most `max`. */
-  formerMembers(max: number): RaftMember[] {
-    const seen = new Set<string>(this.members.map((member) => member.peer));
+  formerMembers(max: number, upTo = this.last): RaftMember[] {
+    const inForce = this.#setAt(upTo);
+    const seen = new Set<string>(this.#sets[inForce]?.members.map((member) => member.peer));
     const former: RaftMember[] = [];
-    for (let i = this.#sets.length - 2; i >= 0; i -= 1) {
-      for (const member of this.#sets[i]?.members ?? []) {
-        if (seen.has(member.peer)) continue;
-        if (former.length === max) return former;
+    const consider = (members: readonly RaftMember[]) => {
+      for (const member of members) {
+        if (seen.has(member.peer) || former.length >= max) continue;
         seen.add(member.peer);
         former.push(member);
       }
-    }
+    };
+    for (let i = inForce - 1; i >= 0; i -= 1) consider(this.#sets[i]?.members ?? []);
+    consider(this.#former);
     return former;
   }
 
   entryAt(index: number): LogEntry | undefined {
-    return this.#entries[index - 1];
+    return index > this.#base ? this.#entries[index - this.#base - 1] : undefined;
   }
 
-  /** The epoch of the entry at `index`; undefined outside of the log. */
+  /** The epoch of the entry at `index`, kept or not; undefined outside of the log, and where its runs are forgotten. */
   epochAt(index: number): RaftEpoch | undefined {
-    if (index < 1 || index > this.#entries.length) return undefined;
+    if (index < this.#firstKnown || index > this.last) return undefined;
     return this.#runs[this.#runAt(index)]?.epoch;
   }
 
@@ -136,15 +157,82 @@ export class RaftLog {
   }
 
   truncateTo(index: number): void {
-    this.#entries.length = Math.min(this.#entries.length, index);
+    if (index < this.#base) throw new Error(`truncates to ${index}, below the base ${this.#base}`);
+    this.#entries.length = Math.min(this.#entries.length, index - this.#base);
     while ((this.#runs.at(-1)?.first ?? 0) > index) this.#runs.pop();
     while ((this.#sets.at(-1)?.index ?? 0) > index) this.#sets.pop();
     if (this.#firstCommand > index) this.#firstCommand = 0;
   }
 
-  /** Whether there is a command after `index`. */
+  /** Gives up the entries up to `index`, which must be committed. */
+  compactTo(index: number): void {
+    if (index <= this.#base) return;
+    if (index > this.last) throw new Error(`compacts to ${index}, beyond the last entry ${this.last}`);
+    this.#former = this.formerMembers(MAX_FORMER, index);
+    const inForce = this.#setAt(index);
+    const dropped = this.#sets.splice(0, Math.max(0, inForce));
+    const forced = dropped.flatMap((set) => set.forced ?? []).reverse();
+    this.#forced = [...forced, ...this.#forced].slice(0, MAX_RAFT_SIDES);
+    this.#runs.splice(0, Math.max(0, this.#runAt(index) + 1 - MAX_RAFT_RUNS));
+    this.#entries.splice(0, index - this.#base);
+    this.#base = index;
+  }
+
+  /** What the entries up to `index` came to, `index` being between the base and the last entry. */
+  envelopeAt(index: number, sessions: Uint8Array): SnapshotEnvelope {
+    const epoch = this.epochAt(index);
+    if (!epoch) throw new Error(`no envelope for ${index}: the log ends at ${this.last}`);
+    const set = this.#sets[this.#setAt(index)];
+    return {
+      epoch,
+      index,
+      runs: this.runsUpTo(index),
+      members: [...(set?.members ?? [])],
+      learners: [...(set?.learners ?? [])],
+      membersIndex: set?.index ?? 0,
+      forced: this.sides(index),
+      former: this.formerMembers(MAX_FORMER, index),
+      firstCommand: this.#firstCommand > index ? 0 : this.#firstCommand,
+      sessions,
+    };
+  }
+
+  /** Becomes what the envelope tells, without entries: whatever was here is gone. */
+  install(envelope: SnapshotEnvelope): void {
+    this.reset();
+    this.#base = envelope.index;
+    this.#runs.push(...envelope.runs);
+    const { membersIndex, members, learners } = envelope;
+    this.#sets.push({ index: membersIndex, members, learners, forced: undefined });
+    this.#former = envelope.former;
+    this.#forced = envelope.forced;
+    this.#firstCommand = envelope.firstCommand;
+  }
+
+  /** After `install`: entries behind its index that were kept, oldest first. */
+  retain(entries: readonly LogEntry[]): void {
+    if (this.#entries.length > 0) throw new Error('retains entries behind others');
+    // Without their epochs they would be of no use.
+    const kept = Math.min(entries.length, this.#base + 1 - this.#firstKnown);
+    this.#base -= kept;
+    this.#entries.push(...entries.slice(entries.length - kept));
+  }
+
+  /** Empty again. */
+  reset(): void {
+    this.#entries.length = 0;
+    this.#base = 0;
+    this.#runs.length = 0;
+    this.#sets.length = 0;
+    this.#former = [];
+    this.#forced = [];
+    this.#firstCommand = 0;
+  }
+
+  /** Whether there is a command after `index`, or may be: below the base it is not known any more. */
   hasCommandAfter(index: number): boolean {
     if (this.#firstCommand === 0) return false;
+    if (index < this.#base && this.#firstCommand <= this.#base) return true;
     for (let i = this.last; i > index; i -= 1) {
       const entry = this.entryAt(i);
       if (entry && isCommand(entry)) return true;
@@ -161,7 +249,7 @@ export class RaftLog {
     let to = from - 1;
     let keptBytes = 0;
     for (let i = from; i <= this.last; i += 1) {
-      const entry = this.#entries[i - 1];
+      const entry = this.entryAt(i);
       if (!entry) break;
       bytes += entryBytes(entry);
       if (to >= from && (bytes > maxBytes || i - from >= maxEntries)) break;
@@ -177,12 +265,13 @@ export class RaftLog {
   range(from: number, to: number): EntryRun[] {
     const runs: EntryRun[] = [];
     if (to < from) return runs;
+    if (from <= this.#base) throw new Error(`entry ${from} is not kept: the base is ${this.#base}`);
     let at = from;
     for (let r = this.#runAt(from); at <= to; r += 1) {
       const run = this.#runs[r];
       if (!run) break;
       const end = Math.min(to, (this.#runs[r + 1]?.first ?? this.last + 1) - 1);
-      runs.push({ epoch: run.epoch, entries: this.#entries.slice(at - 1, end) });
+      runs.push({ epoch: run.epoch, entries: this.#entries.slice(at - 1 - this.#base, end - this.#base) });
       at = end + 1;
     }
     return runs;
@@ -197,7 +286,7 @@ export class RaftLog {
 
   /**
    * The last index where this log agrees with another, known by its run table and last index. `exact` is false when the
-   * part of the table that was sent does not reach back far enough; `index` is then an upper bound.
+   * tables do not reach back far enough; `index` is then an upper bound.
    */
   commonWith(theirRuns: readonly RaftRun[], theirLast: number): { index: number; exact: boolean } {
     let theirEnd = theirLast;
@@ -211,9 +300,24 @@ export class RaftLog {
         // A table that contradicts itself must not lead outside of the log.
         return { index: Math.max(0, Math.min(theirEnd, ownEnd)), exact: true };
       }
+      if (theirs.first < this.#firstKnown) {
+        theirEnd = Math.min(theirEnd, this.#firstKnown - 1);
+        break;
+      }
       theirEnd = theirs.first - 1;
     }
     return { index: Math.max(0, theirEnd), exact: theirEnd <= 0 };
+  }
+
+  /** From here on the run table tells the epoch of every entry. */
+  get #firstKnown(): number {
+    return this.#runs[0]?.first ?? 1;
+  }
+
+  /** Which of the sets was in force at `index`; −1 for none. */
+  #setAt(index: number): number {
+    if ((this.#sets.at(-1)?.index ?? 0) <= index) return this.#sets.length - 1;
+    return this.#sets.findLastIndex((set) => set.index <= index);
   }
 
   #runAt(index: number): number {

@@ -1,6 +1,7 @@
 import type { PeerId, RaftMessage } from '@mosaik/wire';
 import type { Rng } from '@mosaik/wire/runtime';
 import type { StoredLog } from '../storage/log-storage.ts';
+import { handleSnapshot } from './compaction.ts';
 import type { CoreConfig } from './config.ts';
 import type { Effect } from './effect.ts';
 import { sameEpoch } from './epoch.ts';
@@ -77,6 +78,9 @@ export class RaftCore {
         s.handlePersisted(input.seq);
         if (s.role === 'leader') maybeAdvanceCommit(s);
         else if (s.matched > 0 && s.leader) s.ackDue = true;
+        return;
+      case 'snapshot':
+        handleSnapshot(s, input.snapshot);
         return;
       case 'unsent':
         if (input.lane === 'bulk') {

@@ -70,19 +70,28 @@ function adopt(s: RaftState, from: PeerId, status: StatusBody, common: number, n
     dropped: s.log.last - common,
   });
   s.becomeFollower(s.term, nowMs);
-  if (common < s.log.last) {
-    s.truncateTo(common);
-    if (s.commit > common) {
-      s.commit = common;
-      s.emit({ type: 'rewind', to: common });
-    }
-  }
+  if (common < s.log.last) cutTo(s, common);
   // It leaves its votes and acknowledgements behind: whoever counted them must not count it again.
   s.forget();
   s.headFor(status.sides[0]);
   s.setHardState(epoch.term, undefined);
   s.follow(epoch, status.sides[0], nowMs);
   requestAppends(s);
+}
+
+/** Drops what is beyond `common`, which holds no command: so the machine is where it was there. */
+function cutTo(s: RaftState, common: number): void {
+  const { commit } = s;
+  if (common < Math.max(s.log.base, s.snapshot?.index ?? 0)) {
+    // What stands for the entries before can not be cut: this member begins anew.
+    s.resetLog();
+    s.emit({ type: 'restore', snapshot: undefined, sessions: new Uint8Array() });
+    return;
+  }
+  s.truncateTo(common);
+  if (commit <= common) return;
+  s.commit = common;
+  s.emit({ type: 'rewind', to: common });
 }
 
 /** Whether this member's side gives way to the other's. The same facts decide the opposite at the other end. */

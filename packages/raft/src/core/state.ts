@@ -1,4 +1,12 @@
-import type { LogEntry, PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
+import type {
+  LogEntry,
+  PeerId,
+  RaftBody,
+  RaftEpoch,
+  RaftMember,
+  RaftMessage,
+  SnapshotEnvelope,
+} from '@mosaik/wire';
 import type { Rng } from '@mosaik/wire/runtime';
 import type { Lane } from '../components.ts';
 import type { Role } from '../status.ts';
@@ -10,8 +18,10 @@ import { HeldProposals } from './held.ts';
 import { type EntryRun, RaftLog } from './log.ts';
 import type { Peer } from './peer.ts';
 import { handleLeadershipOver, RequestTable } from './requests.ts';
+import { restoreLog } from './restore-log.ts';
 import type { Campaign } from './roles/candidate.ts';
 import type { Leadership } from './roles/leader.ts';
+import { type HeldSnapshot, holdSnapshot, storedSnapshot } from './snapshot.ts';
 import { ForwardTable, ReadTable } from './tables.ts';
 import { endTransfer, handleNewLeader, type Transfer } from './transfer.ts';
 
@@ -34,7 +44,9 @@ export class RaftState {
   role: Role = 'follower';
   stopped: 'diverged' | 'failed' | undefined;
   problem: string | undefined;
-  commit = 0;
+  commit: number;
+  /** The newest one that was taken or installed here. */
+  snapshot: HeldSnapshot | undefined;
   /** Counts what `drain` ends; several drains make one turn. */
   turn = 1;
   /** The log is durable up to here. */
@@ -93,7 +105,10 @@ export class RaftState {
   #effects: Effect[] = [];
   #changed = true;
   #hardDirty = false;
+  #reset = false;
   #truncateTo: number | undefined;
+  #compactTo: number | undefined;
+  #snapshotDirty = false;
   #appendFrom: number | undefined;
   #seq = 0;
   /** Writes under way: the last index of each. */
@@ -109,7 +124,10 @@ export class RaftState {
     this.incarnation = stored?.hardState.incarnation ?? rng.u64();
     this.term = stored?.hardState.term ?? 0;
     this.vote = stored?.hardState.vote;
-    for (const run of stored?.runs ?? []) this.log.append(run.epoch, run.entries);
+    if (stored) restoreLog(this.log, stored);
+    // What a snapshot stands for was committed; the rest is once a leader says so again.
+    this.commit = stored?.snapshot?.index ?? 0;
+    this.snapshot = stored?.snapshot && holdSnapshot(stored.snapshot);
     this.durable = this.log.last;
     this.#hardDirty = stored === undefined;
     this.bootMs = nowMs;
@@ -230,6 +248,43 @@ export class RaftState {
     this.changed();
   }
 
+  /** Everything that the log held is given up: it begins anew. */
+  resetLog(): void {
+    this.log.reset();
+    this.snapshot = undefined;
+    this.commit = 0;
+    this.matched = 0;
+    this.durable = 0;
+    for (const write of this.#writes) write.last = 0;
+    this.#reset = true;
+    this.#truncateTo = undefined;
+    this.#compactTo = undefined;
+    this.#snapshotDirty = false;
+    this.#appendFrom = undefined;
+    this.statusDue = true;
+    this.changed();
+  }
+
+  /** A snapshot that was taken here: from now on it stands for the entries up to `compactTo`. */
+  keepSnapshot(snapshot: HeldSnapshot, compactTo: number): void {
+    this.snapshot = snapshot;
+    this.#snapshotDirty = true;
+    if (compactTo <= this.log.base) return;
+    this.log.compactTo(compactTo);
+    this.#compactTo = compactTo;
+  }
+
+  /** A snapshot of others takes the place of the log, of what was committed and of the machine's state. */
+  installSnapshot(snapshot: HeldSnapshot, envelope: SnapshotEnvelope): void {
+    this.resetLog();
+    this.log.install(envelope);
+    this.snapshot = snapshot;
+    this.#snapshotDirty = true;
+    this.#compactTo = envelope.index;
+    this.emit({ type: 'restore', snapshot, sessions: envelope.sessions });
+    this.commitTo(envelope.index);
+  }
+
   /** The end of this turn will write entries. */
   get writes(): boolean {
     return this.#appendFrom !== undefined;
@@ -246,16 +301,28 @@ export class RaftState {
   #takeWrite(): void {
     const append: EntryRun[] =
       this.#appendFrom === undefined ? [] : this.log.range(this.#appendFrom, this.log.last);
+    const snapshot = this.#snapshotDirty ? this.snapshot : undefined;
     const needed =
-      this.#hardDirty || this.#truncateTo !== undefined || append.length > 0 || this.#owesWithheld();
+      this.#hardDirty ||
+      this.#reset ||
+      snapshot !== undefined ||
+      this.#truncateTo !== undefined ||
+      append.length > 0 ||
+      this.#owesWithheld();
     if (!needed) return;
     const write: LogWrite = {
       ...(this.#hardDirty ? { hardState: this.#hardState() } : {}),
+      ...(this.#reset ? { reset: true } : {}),
       ...(this.#truncateTo === undefined ? {} : { truncateTo: this.#truncateTo }),
+      ...(snapshot ? { snapshot: storedSnapshot(snapshot) } : {}),
+      ...(this.#compactTo === undefined ? {} : { compactTo: this.#compactTo }),
       ...(append.length > 0 ? { append } : {}),
     };
     this.#hardDirty = false;
+    this.#reset = false;
     this.#truncateTo = undefined;
+    this.#compactTo = undefined;
+    this.#snapshotDirty = false;
     this.#appendFrom = undefined;
     this.#seq += 1;
     this.#writes.push({ seq: this.#seq, last: this.log.last });

@@ -29,13 +29,15 @@ export interface StoredSnapshot {
 /** One atomic write, in this order: all of it is durable, or none. */
 export interface LogWrite {
   readonly hardState?: HardState | undefined;
+  /** Entries, snapshot and base go: the log begins anew, at index 1 unless a snapshot follows. */
+  readonly reset?: true | undefined;
   /** Entries above this index go. */
   readonly truncateTo?: number | undefined;
   /** Takes the place of the snapshot before it. */
   readonly snapshot?: StoredSnapshot | undefined;
   /**
    * Entries up to this index go: at most the snapshot's. What is appended next follows this index if nothing above it
-   * is left (an installed snapshot comes with `truncateTo: 0` and its own index here).
+   * is left (an installed snapshot comes with `reset` and its own index here).
    */
   readonly compactTo?: number | undefined;
   /** These follow the last entry, contiguous. */

@@ -48,6 +48,12 @@ export function memoryLogStorage(): LogStorage {
     },
     write(write: LogWrite): undefined {
       if (write.hardState) hardState = write.hardState;
+      if (write.reset) {
+        snapshot = undefined;
+        runs = [];
+        base = 0;
+        last = 0;
+      }
       if (write.truncateTo !== undefined) truncateTo(write.truncateTo);
       if (write.snapshot) snapshot = write.snapshot;
       if (write.compactTo !== undefined) compactTo(write.compactTo);

@@ -16,6 +16,7 @@ export class SimStore {
     while (this.#pending[0] && this.#pending[0].seq <= seq) {
       const { write } = this.#pending.shift() as { write: LogWrite };
       if (write.hardState) this.hardState = write.hardState;
+      if (write.reset) this.log.reset();
       if (write.truncateTo !== undefined) this.log.truncateTo(write.truncateTo);
       for (const run of write.append ?? []) this.log.append(run.epoch, run.entries);
     }

@@ -1,4 +1,5 @@
 import {
+  type CompactionOptions,
   type ConsensusOptions,
   consensus,
   type LogStorage,
@@ -27,10 +28,25 @@ export function textMachine(): TextMachine & { readonly applied: string[] } {
       return `${index}:${command}`;
     },
     query: () => applied.length,
+    snapshot: () => {
+      const copy = [...applied];
+      return copy.map((text) => str().encode(text));
+    },
+    restore(bytes) {
+      applied.splice(0, applied.length, ...decodeTexts(bytes));
+    },
     reset() {
       applied.length = 0;
     },
   };
+}
+
+function decodeTexts(bytes: Uint8Array): string[] {
+  const texts: string[] = [];
+  // Lengths below 128 are one byte.
+  for (let at = 0; at < bytes.length; at += 1 + (bytes[at] ?? 0))
+    texts.push(new TextDecoder().decode(bytes.subarray(at + 1, at + 1 + (bytes[at] ?? 0))));
+  return texts;
 }
 
 export function meshId(index: number): PeerId {
@@ -56,7 +72,12 @@ export class Mesh {
 
   async open(
     index: number,
-    init: { storage?: LogStorage; preference?: Preference; machine?: ReturnType<typeof textMachine> } = {},
+    init: {
+      storage?: LogStorage;
+      preference?: Preference;
+      machine?: ReturnType<typeof textMachine>;
+      compaction?: CompactionOptions;
+    } = {},
   ): Promise<TextNode> {
     const localId = meshId(index);
     const machine = init.machine ?? textMachine();
@@ -68,6 +89,7 @@ export class Mesh {
       preference: init.preference ?? 'normal',
       machine,
       storage: init.storage,
+      compaction: init.compaction,
       components: {
         clock: this.clock,
         rng: this.#rng,

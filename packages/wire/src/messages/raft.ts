@@ -121,6 +121,34 @@ const EntryRun = struct('EntryRun', { epoch: RaftEpoch, entries: vec(LogEntry, {
 /** An entry's identity. */
 const Position = struct('Position', { epoch: RaftEpoch, index: safeU64 });
 
+/** Most bytes of the sessions in a snapshot's envelope. */
+const MAX_SESSION_BYTES = 256 << 20;
+
+/**
+ * What the entries up to a snapshot's index came to, as far as consensus needs it: travels with the state machine's part
+ * and is installed together with it.
+ */
+export const SnapshotEnvelope = struct('SnapshotEnvelope', {
+  /** The last entry. */
+  epoch: RaftEpoch,
+  index: safeU64,
+  /** The run table, newest part. */
+  runs,
+  /** The set in force, its learners, and the entry that put it there. */
+  members,
+  learners,
+  membersIndex: safeU64,
+  /** Forced epochs, newest first: the first names the side. */
+  forced: vec(RaftEpoch, { max: MAX_RAFT_SIDES }),
+  /** Who was in a set before, with the last incarnation known, newest first. */
+  former: members,
+  /** Lowest index of a command; 0 for none. */
+  firstCommand: safeU64,
+  /** Applied state that is not the machine's: which commands of whom were applied. Opaque here. */
+  sessions: bytes({ max: MAX_SESSION_BYTES }),
+});
+export type SnapshotEnvelope = Infer<typeof SnapshotEnvelope>;
+
 const Verdict = variants('Verdict', {
   Granted: null,
   Denied: null,

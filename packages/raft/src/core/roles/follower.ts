@@ -82,12 +82,15 @@ function take(s: RaftState, prevIndex: number, body: Append): number | undefined
   for (const run of body.entries) {
     let skip = 0;
     while (skip < run.entries.length && index < s.log.last) {
-      if (!sameEpoch(s.log.epochAt(index + 1), run.epoch)) {
+      const own = s.log.epochAt(index + 1);
+      // Of entries given up long ago not even the epoch is known; they were committed.
+      const known = own !== undefined || index >= s.log.base;
+      if (known && !sameEpoch(own, run.epoch)) {
         if (index < s.commit) {
           s.stop(
             'failed',
             `leader ${describeEpoch(body.epoch)} contradicts the committed entry ${index + 1}: ` +
-              `${describeEpoch(run.epoch)} instead of ${describeEpoch(s.log.epochAt(index + 1))}`,
+              `${describeEpoch(run.epoch)} instead of ${describeEpoch(own)}`,
           );
           return undefined;
         }

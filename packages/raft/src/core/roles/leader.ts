@@ -252,6 +252,8 @@ function sendEntries(
   const { maxInflightAppends, maxInflightBytes, maxAppendBytes, maxAppendEntries } = s.config.limits;
   while (progress.next <= s.log.last) {
     if (progress.probing && progress.awaiting) return;
+    // What it needs was given up.
+    if (progress.next <= s.log.base) return;
     if (progress.inflightCount >= maxInflightAppends || progress.inflightBytes >= maxInflightBytes) return;
     let append = shared.get(progress.next);
     if (!append) {
