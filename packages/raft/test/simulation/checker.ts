@@ -8,6 +8,7 @@ import { elections } from './invariants/elections.ts';
 import { entries } from './invariants/entries.ts';
 import type { CreateInvariant, Invariant } from './invariants/invariant.ts';
 import { leaders } from './invariants/leaders.ts';
+import { sets } from './invariants/sets.ts';
 import type { Call, SimNode } from './sim-node.ts';
 import type { SimStore } from './store.ts';
 
@@ -16,6 +17,7 @@ const INVARIANTS: readonly CreateInvariant[] = [
   elections,
   leaders,
   commits,
+  sets,
   acknowledgements,
   clients,
 ];

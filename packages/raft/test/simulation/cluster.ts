@@ -14,6 +14,7 @@
  * of the mutations (see `planted.test.ts`).
  */
 import { type ConsensusOptions, consensus } from '@mosaik/raft';
+import type { RaftRequest } from '@mosaik/wire';
 import type { Rng } from '@mosaik/wire/runtime';
 import { seededRng } from '@mosaik/wire/testing';
 import { type CoreConfig, DEFAULT_LIMITS } from '../../src/core/config.ts';
@@ -192,6 +193,11 @@ export class Cluster extends Timeline {
     const id = node.nextCall++;
     node.reads.set(id, { floor: this.checker.ackedFloor });
     this.input(node, { type: 'read', first: id, count: 1 });
+  }
+
+  /** Whatever becomes of it. */
+  request(node: SimNode, what: RaftRequest): void {
+    if (node.alive) this.input(node, { type: 'request', request: node.nextCall++, what });
   }
 
   // ---- steps

@@ -19,6 +19,8 @@ const FAULTS: readonly {
   readonly weight: number;
   /** Only in runs with partitions. */
   readonly parts?: boolean;
+  /** Only in runs with an explicit set. */
+  readonly voters?: boolean;
   run(fault: Fault): void;
 }[] = [
   { weight: 2, run: crash },
@@ -35,6 +37,8 @@ const FAULTS: readonly {
       for (const node of cluster.nodes) cluster.start(node);
     },
   },
+  { weight: 1, run: transfer },
+  { weight: 2, voters: true, run: changeVoters },
   { weight: 1, parts: true, run: part },
   { weight: 1, parts: true, run: ({ cluster }) => cluster.healAll() },
 ];
@@ -44,7 +48,9 @@ export function disturb(cluster: Cluster, plan: FaultPlan): void {
   const { nodes } = cluster;
   const leader = cluster.leaders[0];
   const victim = leader && cluster.chance(0.4) ? leader : (nodes[cluster.int(nodes.length)] as SimNode);
-  const possible = FAULTS.filter(({ parts }) => !parts || plan.partitions);
+  const possible = FAULTS.filter(
+    ({ parts, voters }) => (!parts || plan.partitions) && (!voters || cluster.init.mode === 'voters'),
+  );
   cluster.weighted(possible).run({ ...plan, cluster, victim });
 }
 
@@ -64,6 +70,21 @@ function leave({ cluster, victim, durable }: Fault): void {
 function stallSeveral({ cluster, victim }: Fault): void {
   for (const node of cluster.nodes) {
     if (node !== victim && cluster.chance(0.5)) cluster.stall(victim, node, cluster.int(1500));
+  }
+}
+
+/** Asked of any member, for any member or nobody in particular. */
+function transfer({ cluster, victim }: Fault): void {
+  const to = cluster.chance(0.5) ? pickOther(cluster, victim).id : undefined;
+  cluster.request(victim, { type: 'Transfer', to });
+}
+
+/** Several at once, most of which are refused. */
+function changeVoters({ cluster, victim }: Fault): void {
+  for (let count = 1 + cluster.int(3); count > 0; count -= 1) {
+    const { id } = cluster.chance(0.3) ? victim : pickOther(cluster, victim);
+    const asked = cluster.chance(0.7) ? (cluster.leaders[0] ?? victim) : victim;
+    cluster.request(asked, { type: cluster.chance(0.5) ? 'AddVoter' : 'RemoveVoter', peer: id });
   }
 }
 

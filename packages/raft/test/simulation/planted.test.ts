@@ -40,6 +40,13 @@ const PLANTS: Record<string, { mode: 'voters' | 'dynamic'; expected: RegExp; pla
         }),
     },
   },
+  'the set is changed before its last change is committed': {
+    mode: 'voters',
+    expected: /changes the set at \d+; \d+ is not committed/,
+    plant: {
+      sabotage: (core) => Object.defineProperty(core.log, 'membersIndex', { get: () => 0 }),
+    },
+  },
   'entries are acknowledged before they are durable': {
     mode: 'voters',
     expected: /durable is/,

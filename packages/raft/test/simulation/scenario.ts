@@ -83,6 +83,8 @@ function agrees(cluster: Cluster): boolean {
   if (!leader || cluster.leaders.length !== 1) return false;
   const view = leader.core.log.members;
   if (leader.core.state.leadership?.suspendedSinceMs !== undefined) return false;
+  // Whoever is listed, and here, counts in the end.
+  if (leader.core.log.learners.length > 0) return false;
   for (const node of nodes) {
     const s = node.core.state;
     if (!node.alive || s.stopped || s.leader !== leader.id) return false;

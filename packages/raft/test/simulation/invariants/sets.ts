@@ -1,0 +1,50 @@
+import type { LogEntry, RaftMember } from '@mosaik/wire';
+import { sameEpoch } from '../../../src/core/epoch.ts';
+import type { RaftLog } from '../../../src/core/log.ts';
+import type { CreateInvariant } from './invariant.ts';
+
+/**
+ * Consecutive sets differ by one member at most, and by one learner; when the next is appended, the former and an entry
+ * of the leader's own epoch are committed; an opening repeats the set of its log, unless it is forced or the first.
+ */
+export const sets: CreateInvariant = (checker) => ({
+  handleEntry(node, index, entry) {
+    const s = node.core.state;
+    if (isCommand(entry) || s.role !== 'leader' || !sameEpoch(s.log.epochAt(index), s.epoch)) return;
+    const before = setBefore(s.log, index);
+    if (!before) return;
+    const members = difference(names(before.entry.members), names(entry.members));
+    const learners = difference(before.entry.learners, entry.learners);
+    if (entry.type === 'Opening') {
+      if (!entry.forced && members + learners > 0)
+        throw checker.fail(node, 'opens with another set than its log has');
+      return;
+    }
+    if (members > 1 || learners > 1)
+      throw checker.fail(node, `the set of ${index} differs by ${members} members, ${learners} learners`);
+    if (s.commit < before.index)
+      throw checker.fail(node, `changes the set at ${index}; ${before.index} is not committed`);
+    if (s.commit < (s.leadership?.openingIndex ?? 0))
+      throw checker.fail(node, `changes the set at ${index} before an entry of its epoch is committed`);
+  },
+});
+
+function isCommand(entry: LogEntry): entry is Extract<LogEntry, { value: Uint8Array }> {
+  return entry.type === 'Command' || entry.type === 'CommandMore';
+}
+
+function setBefore(log: RaftLog, index: number) {
+  for (let at = index - 1; at > 0; at -= 1) {
+    const entry = log.entryAt(at);
+    if (entry && !isCommand(entry)) return { index: at, entry };
+  }
+  return undefined;
+}
+
+function names(members: readonly RaftMember[]): string[] {
+  return members.map(({ peer, incarnation }) => `${peer}:${incarnation}`);
+}
+
+function difference(a: readonly string[], b: readonly string[]): number {
+  return a.filter((name) => !b.includes(name)).length + b.filter((name) => !a.includes(name)).length;
+}
