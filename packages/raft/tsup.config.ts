@@ -1,3 +1,7 @@
 import { library } from '@mosaik/tooling-config/tsup';
 
-export default library(['index', 'testing/index'], { platform: 'neutral' });
+// One build, so that all entries share their classes. Only `file` may import from Node: tooling/checks sees to it.
+export default library(['index', 'file/index', 'testing/index'], {
+  platform: 'neutral',
+  external: [/^node:/],
+});

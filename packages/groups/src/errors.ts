@@ -39,5 +39,17 @@ export class GroupError extends Error {
 export function toGroupError(error: unknown, commands?: readonly unknown[]): unknown {
   if (!(error instanceof RaftError)) return error;
   const unsent = error.code === 'offline' && commands ? { commands } : {};
-  return new GroupError(error.code, error.message, { cause: error, ...unsent });
+  return new GroupError(codeOf(error), error.message, { cause: error, ...unsent });
+}
+
+/** A store that can not be used ends the member. */
+function codeOf({ code }: RaftError): GroupErrorCode {
+  switch (code) {
+    case 'storage-damaged':
+    case 'storage-failed':
+    case 'storage-in-use':
+      return 'terminated';
+    default:
+      return code;
+  }
 }

@@ -20,21 +20,37 @@ export type RaftErrorCode =
   /** A query's time is over; it changed nothing. */
   | 'timeout'
   | 'change-in-progress'
-  | 'not-a-voter';
+  | 'not-a-voter'
+  /** A log store does not hold what was written to it: `file` and `offset` say where. */
+  | 'storage-damaged'
+  /** Reading or writing a log store failed for good: the member stopped. */
+  | 'storage-failed'
+  /** Another process, or another member, uses this log store, or it belongs to another group. */
+  | 'storage-in-use';
 
 export class RaftError extends Error {
   override readonly name = 'RaftError';
   readonly code: RaftErrorCode;
   /** With `offline`: what was not sent. */
   readonly commands: readonly unknown[] | undefined;
+  /** With `storage-damaged`: which file, and from which byte on. */
+  readonly file: string | undefined;
+  readonly offset: number | undefined;
 
   constructor(
     code: RaftErrorCode,
     message: string,
-    options: { cause?: unknown; commands?: readonly unknown[] | undefined } = {},
+    options: {
+      cause?: unknown;
+      commands?: readonly unknown[] | undefined;
+      file?: string | undefined;
+      offset?: number | undefined;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.commands = options.commands;
+    this.file = options.file;
+    this.offset = options.offset;
   }
 }

@@ -79,6 +79,7 @@ export class RaftNode<C, Q, R, O = void> {
   readonly #snapshotter: Snapshotter | undefined;
   readonly #status: WatchCell<RaftStatus>;
   readonly #labels: Readonly<Record<string, string>>;
+  readonly #storageProblem: (() => void) | undefined;
   #sweep: Timer | undefined;
   #handedOver: (() => void) | undefined;
   #changed = false;
@@ -89,7 +90,7 @@ export class RaftNode<C, Q, R, O = void> {
     assertJoinable(init, init.localId);
     const { retainBytes, revertHorizonBytes } = compaction(init.compaction);
     const storage = init.storage ?? memoryLogStorage();
-    const stored = await storage.open();
+    const stored = await storage.open({ group: init.groupId, member: init.localId });
     const { components, preference } = init;
     const core = new RaftCore({
       config: {
@@ -145,6 +146,10 @@ export class RaftNode<C, Q, R, O = void> {
       handleEffect: (effect) => this.#handleEffect(effect),
       handleTurn: () => this.#handleTurn(),
       handleFailure: (error) => this.#fail(error),
+    });
+    this.#storageProblem = storage.problem?.subscribe(() => {
+      this.#changed = true;
+      this.#driver.schedule();
     });
   }
 
@@ -497,7 +502,9 @@ export class RaftNode<C, Q, R, O = void> {
     if (!this.#changed) return;
     this.#changed = false;
     const { components } = this.#init;
-    const status = describeState(this.#core.state, this.#applier.applied, components.clock.nowMs());
+    const described = describeState(this.#core.state, this.#applier.applied, components.clock.nowMs());
+    const stored = this.#storage.problem?.value;
+    const status = stored === undefined ? described : { ...described, problem: described.problem ?? stored };
     this.#status.set(status);
     components.metrics.gauge('mosaik.groups.raft.committed', status.committed, this.#labels);
     components.metrics.gauge('mosaik.groups.raft.term', status.term, this.#labels);
@@ -515,7 +522,8 @@ export class RaftNode<C, Q, R, O = void> {
     if (this.#closed) return;
     const problem = error instanceof Error ? error.message : String(error);
     this.#init.components.logger.error({ ...this.#labels, error }, `the member failed: ${problem}`);
-    this.#end('failed', problem, error instanceof RaftError ? error : undefined);
+    const machineFailed = error instanceof RaftError && error.code === 'apply-failed';
+    this.#end('failed', problem, machineFailed ? error : undefined);
   }
 
   #end(state: 'closed' | 'failed', problem?: string, cause?: RaftError): void {
@@ -527,6 +535,7 @@ export class RaftNode<C, Q, R, O = void> {
     }
     this.#driver.close();
     this.#snapshotter?.close();
+    this.#storageProblem?.();
     this.#sweep?.cancel();
     this.#handedOver?.();
     this.#rejectCalls(

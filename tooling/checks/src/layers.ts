@@ -22,7 +22,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   [wire]: { imports: [hashes, '@bufbuild/protobuf'] },
   [handshake]: { imports: [wire, hashes], below: { 'src/jwt': ['jose'] } },
   [transport]: { imports: [wire, hashes, 'node:'], below: { 'src/quic': ['@matrixai/quic'] } },
-  [raft]: { imports: [wire] },
+  [raft]: { imports: [wire], below: { 'src/file': ['node:'] } },
   [bonds]: { imports: [handshake, transport, wire] },
   [discovery]: { imports: [transport, wire, 'node:'] },
   [groups]: { imports: [bonds, raft, handshake, transport, wire] },

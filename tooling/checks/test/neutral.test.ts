@@ -17,6 +17,7 @@ describe('bundles for a neutral platform', () => {
     ['@mosaik/wire', [join(packages, 'wire/src/index.ts')]],
     ['@mosaik/wire/runtime', [join(packages, 'wire/src/runtime/index.ts')]],
     ['@mosaik/handshake', [join(packages, 'handshake/src/index.ts')]],
+    ['@mosaik/raft', [join(packages, 'raft/src/index.ts')]],
     ...cores.filter(([, core]) => core.length > 0),
   ] as const)('%s', async (_name, entries) => {
     const { code, inputs } = await bundleNeutral(...entries);

@@ -1,4 +1,5 @@
-import type { LogEntry, RaftEpoch } from '@mosaik/wire';
+import type { GroupId, LogEntry, PeerId, RaftEpoch } from '@mosaik/wire';
+import type { Watch } from '@mosaik/wire/runtime';
 
 /** What must survive together with the log (Raft §5: currentTerm, votedFor). */
 export interface HardState {
@@ -53,14 +54,27 @@ export interface StoredLog {
   readonly runs: readonly StoredRun[];
 }
 
+/** Whose log it is. */
+export interface LogOwner {
+  readonly group: GroupId;
+  readonly member: PeerId;
+}
+
 /** Where a member keeps its log. One member at a time. */
 export interface LogStorage {
-  /** What was written before, or undefined for a new store. */
-  open(): Promise<StoredLog | undefined>;
+  /**
+   * What was written before, or undefined for a new store. A store that outlives the process refuses an owner other than
+   * its first one: no member may vote, or acknowledge, with what another one remembers.
+   */
+  open(owner?: LogOwner): Promise<StoredLog | undefined>;
   /**
    * Applies one write. Returns undefined when it is durable already, else a promise for when it is. Writes take effect
    * in the order of the calls. Entries are the log's own: never changed, valid for ever.
+   *
+   * A promise that rejects is the end of the member: nothing of that write was acknowledged, and nothing is any more.
    */
   write(write: LogWrite): Promise<void> | undefined;
+  /** Why writes take longer than they should, such as a full disk; undefined while all is well. */
+  readonly problem?: Watch<string | undefined> | undefined;
   close(): Promise<void>;
 }
