@@ -197,7 +197,7 @@ export function runLogStorageSuite({ test, equal, create }: SuiteHarness): void 
     const large = Uint8Array.from({ length: 200_000 }, (_, i) => (i * i) >> 3);
     const entries: LogEntry[] = [
       { type: 'Opening', forced: true, members, learners: [] },
-      { type: 'View', members: [], learners: members },
+      { type: 'View', members: [], learners: [LEADER] },
       { type: 'CommandMore', value: new Uint8Array() },
       { type: 'Command', value: large },
       { type: 'Command', value: new Uint8Array(5000) },
