@@ -4,6 +4,7 @@ import { Alpn, BondMessage, CloseCode, describeCloseCode } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import { refusal } from './refusal.ts';
 import { sampleBondMessages, sampleEnd, sampleStart } from './samples.ts';
+import { vectors } from './vectors.ts';
 
 const page = readFileSync(new URL('../PROTOCOL.md', import.meta.url), 'utf8');
 
@@ -55,6 +56,21 @@ describe('PROTOCOL.md says what the code does', () => {
       HandshakeStart: Object.keys(wire.HandshakeStart.decode(wire.HandshakeStart.encode(sampleStart))),
       HandshakeEnd: Object.keys(wire.HandshakeEnd.decode(wire.HandshakeEnd.encode(sampleEnd))),
     });
+  });
+
+  test.each([
+    ['body', 'RaftMessage', 1],
+    ['entry', 'LogEntry', 0],
+  ])('the variants of raft, their numbers and fields: %s', (header, schema, at) => {
+    const rows = new Map<number, unknown>();
+    for (const { bytes, value } of vectors.filter((vector) => vector.schema === schema)) {
+      // In a RaftMessage of incarnation 0 the variant is the second byte.
+      if (at === 1 && bytes[0] !== 0) continue;
+      const { type, ...fields } = (at === 1 ? (value as { body: object }).body : value) as { type: string };
+      rows.set(bytes[at] ?? -1, [bytes[at], type, Object.keys(fields)]);
+    }
+    const page = table(header).map(([number, type, fields]) => [Number(number), type, quoted(fields)]);
+    expect(page).toEqual([...rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row));
   });
 
   test('the messages of discovery', () => {

@@ -43,6 +43,20 @@ struct Position {
 }
 
 #[derive(Serialize)]
+struct SnapshotEnvelope {
+    epoch: RaftEpoch,
+    index: Safe,
+    runs: Vec<RaftRun>,
+    members: Vec<RaftMember>,
+    learners: Vec<Id>,
+    members_index: Safe,
+    forced: Vec<RaftEpoch>,
+    former: Vec<RaftMember>,
+    first_command: Safe,
+    sessions: Bytes,
+}
+
+#[derive(Serialize)]
 enum Verdict {
     Granted,
     Denied,
@@ -280,6 +294,19 @@ pub fn put(vectors: &mut Vectors) {
     for entry in log_entries() {
         vectors.put("LogEntry", &entry);
     }
+    let envelope = SnapshotEnvelope {
+        epoch: epoch(),
+        index: Safe(900),
+        runs: runs(),
+        members: members(),
+        learners: vec![id(3)],
+        members_index: Safe(2),
+        forced: vec![epoch()],
+        former: members(),
+        first_command: Safe(3),
+        sessions: Bytes(vec![7; 130]),
+    };
+    vectors.put("SnapshotEnvelope", &envelope);
     for request in requests() {
         vectors.put("RaftRequest", &request);
     }
