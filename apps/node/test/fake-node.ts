@@ -11,7 +11,7 @@ import type {
   WriteAnswer,
   WriteOptions,
 } from '../src/http/node-handle.ts';
-import type { NodeStatus, PeerDescription, StateDescription } from '../src/http/node-status.ts';
+import type { NodeStatus, PeerDescription, StateDescription, VotersBody } from '../src/http/node-status.ts';
 
 export const ALICE = 'a1'.repeat(32) as PeerId;
 export const BOB = 'b2'.repeat(32) as PeerId;
@@ -91,6 +91,26 @@ export class FakeNode implements NodeHandle {
 
   async delete(key: string, options: WriteOptions): Promise<WriteAnswer> {
     return this.#write(key, options, () => this.#entries.delete(key));
+  }
+
+  async transferLeadership(to: PeerId | undefined): Promise<void> {
+    this.#maybeFail();
+    this.change({ leader: to ?? BOB, term: this.current.term + 1 });
+  }
+
+  voters(): VotersBody {
+    const { quorum, members } = this.current;
+    return { mode: quorum.mode, voters: members, genesis: [ALICE], learners: [], changing: false };
+  }
+
+  async addVoter(peer: PeerId): Promise<void> {
+    this.#maybeFail();
+    this.change({ members: [...this.current.members, peer] });
+  }
+
+  async removeVoter(peer: PeerId): Promise<void> {
+    this.#maybeFail();
+    this.change({ members: this.current.members.filter((member) => member !== peer) });
   }
 
   #write(key: string, { expected }: WriteOptions, run: (index: number) => void): WriteAnswer {

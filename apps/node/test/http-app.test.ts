@@ -60,7 +60,7 @@ describe('the HTTP API', () => {
     const app = createTestApp(new FakeNode());
     expect((await app.request('/v1/nothing')).status).toBe(404);
     expect((await app.request('/v1/watch?from=1')).status).toBe(501);
-    expect((await app.request('/v1/leader/transfer', { method: 'POST' })).status).toBe(501);
+    expect((await app.request('/v1/watch')).status).toBe(501);
   });
 
   it('serves a page that may run its own script and ask its own server only (CSP Level 3)', async () => {

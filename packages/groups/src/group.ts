@@ -5,6 +5,7 @@ import { type Watch, WatchCell } from '@mosaik/wire/runtime';
 import { GroupError, toGroupError } from './errors.ts';
 import type { GroupCloseReason, Member } from './member.ts';
 import { runOnLeader } from './on-leader.ts';
+import { Voters } from './voters.ts';
 import type { WaitOptions } from './wait-for.ts';
 import { When } from './when.ts';
 
@@ -45,6 +46,8 @@ export class Group<C, Q, R, O = void> {
   readonly #bonds: WatchCell<Bonds>;
   readonly #release: () => Promise<void>;
   readonly when: When;
+  /** The members that count. */
+  readonly voters: Voters;
   #closing: Promise<void> | undefined;
 
   /** Handles are made by `join()`. */
@@ -59,6 +62,7 @@ export class Group<C, Q, R, O = void> {
       status: this.#status,
       bonds: this.#bonds,
     });
+    this.voters = new Voters(this.#status, (run) => this.#call(run));
     void member.closed.then(({ cause }) => this.#end(cause));
   }
 

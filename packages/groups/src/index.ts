@@ -31,5 +31,6 @@ export {
 } from './machines/key-value.ts';
 export { type NoOp, noOp } from './machines/no-op.ts';
 export type { GroupCloseReason } from './member.ts';
+export { Voters } from './voters.ts';
 export type { WaitOptions } from './wait-for.ts';
 export { When } from './when.ts';

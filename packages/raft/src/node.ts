@@ -229,9 +229,14 @@ export class RaftNode<C, Q, R, O = void> {
    * @throws RaftError `not-a-voter` for a member that is not in the set or not connected, `timeout` when it was not
    * elected in time, `change-in-progress`, `offline`, `no-quorum`, `unknown-outcome`.
    */
-  transferLeadership(to?: PeerId | undefined, options: CallOptions = {}): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#terminated());
-    return this.#requests.ask({ type: 'Transfer', to }, options);
+  async transferLeadership(to?: PeerId | undefined, options: CallOptions = {}): Promise<void> {
+    if (this.#closed) throw this.#terminated();
+    const before = this.#status.value.term;
+    await this.#ask(
+      { type: 'Transfer', to },
+      options,
+      ({ leader, term }) => leader !== undefined && (leader === to || term > before),
+    );
   }
 
   /**
@@ -259,7 +264,6 @@ export class RaftNode<C, Q, R, O = void> {
     );
   }
 
-  /** Asks for a change, and waits until this member's own log has it committed. */
   async #changeVoters(
     what: RaftRequest,
     options: CallOptions,
@@ -268,13 +272,22 @@ export class RaftNode<C, Q, R, O = void> {
     if (this.#init.config.quorum.type !== 'Voters')
       throw new TypeError("the set of a group with quorum 'dynamic' follows the bonds");
     if (this.#closed) throw this.#terminated();
+    await this.#ask(
+      what,
+      options,
+      ({ voters }) => voters !== undefined && !voters.changing && isDone(voters),
+    );
+  }
+
+  /** Asks the leader, and waits until this member itself sees that it was done. */
+  async #ask(
+    what: RaftRequest,
+    options: CallOptions,
+    isSeen: (status: RaftStatus) => boolean,
+  ): Promise<void> {
     const deadlineMs = this.#init.components.clock.nowMs() + (options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
     await this.#requests.ask(what, options);
-    await this.#requests.until(
-      this.#status,
-      ({ voters }) => voters !== undefined && !voters.changing && isDone(voters),
-      { signal: options.signal, deadlineMs },
-    );
+    await this.#requests.until(this.#status, isSeen, { signal: options.signal, deadlineMs });
   }
 
   /**

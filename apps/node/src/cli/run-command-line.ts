@@ -4,6 +4,7 @@ import type { CommandContext } from './command-context.ts';
 import { CommandError } from './command-error.ts';
 import { addClientCommands } from './commands/client.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addGroupCommands } from './commands/group.ts';
 import { addIdCommand } from './commands/id.ts';
 import { addKeygenCommand } from './commands/keygen.ts';
 import { addKvCommand } from './commands/kv.ts';
@@ -30,6 +31,7 @@ export async function runCommandLine(argv: readonly string[], context: CommandCo
   addKeygenCommand(program);
   addIdCommand(program);
   addClientCommands(program);
+  addGroupCommands(program);
   addKvCommand(program);
   try {
     await program.parseAsync([...argv]);

@@ -1,6 +1,7 @@
+import type { PeerId } from '@mosaik/wire';
 import { CommandError } from '../cli/command-error.ts';
 import { describeError } from '../cli/describe-error.ts';
-import type { LeaderBody, NodeStatus, PeerDescription } from '../http/node-status.ts';
+import type { LeaderBody, NodeStatus, PeerDescription, VotersBody } from '../http/node-status.ts';
 
 export interface ApiClientInit {
   /** As `http://127.0.0.1:7480`. */
@@ -48,6 +49,23 @@ export class ApiClient {
     return (await response.json()) as LeaderBody;
   }
 
+  /** Hands leadership over; resolves with who leads then. */
+  async transferLeadership(to?: PeerId): Promise<LeaderBody> {
+    return (await this.#json('/v1/leader/transfer', jsonRequest('POST', { to }))) as LeaderBody;
+  }
+
+  async voters(): Promise<VotersBody> {
+    return (await this.#json('/v1/voters')) as VotersBody;
+  }
+
+  async addVoter(peer: PeerId): Promise<VotersBody> {
+    return (await this.#json('/v1/voters', jsonRequest('POST', { peer }))) as VotersBody;
+  }
+
+  async removeVoter(peer: PeerId): Promise<VotersBody> {
+    return (await this.#json(`/v1/voters/${peer}`, { method: 'DELETE' })) as VotersBody;
+  }
+
   /** Undefined when there is no such key. */
   async get(key: string, options: KvOptions = {}): Promise<KvAnswer | undefined> {
     const response = await this.#fetch(kvPath(key, options));
@@ -78,8 +96,8 @@ export class ApiClient {
     return ((await response.json()) as { index: number }).index;
   }
 
-  async #json(path: string): Promise<unknown> {
-    const response = await this.#fetch(path);
+  async #json(path: string, init?: RequestInit): Promise<unknown> {
+    const response = await this.#fetch(path, init);
     if (!response.ok) throw await refusal(response);
     return response.json();
   }
@@ -99,6 +117,10 @@ export class ApiClient {
       throw new CommandError(`${this.url}: ${problem}`, { cause: error });
     }
   }
+}
+
+function jsonRequest(method: string, body: unknown): RequestInit {
+  return { method, body: JSON.stringify(body) };
 }
 
 function kvPath(key: string, options: KvOptions): string {

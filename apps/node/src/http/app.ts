@@ -2,7 +2,8 @@ import type { Clock, Logger } from '@mosaik/wire/runtime';
 import { Hono } from 'hono';
 import type { DashboardPage } from '../dashboard/page.ts';
 import { groupErrorResponse } from './group-error-response.ts';
-import { requireLocalHost, requireToken } from './guard.ts';
+import { groupRoutes } from './group-routes.ts';
+import { refuseOtherOrigins, requireLocalHost, requireToken } from './guard.ts';
 import { kvRoutes } from './kv-routes.ts';
 import type { NodeHandle } from './node-handle.ts';
 import type { LeaderBody, NodeStatus } from './node-status.ts';
@@ -39,6 +40,7 @@ export function createHttpApp(init: HttpAppInit): Hono {
     await next();
   });
   if (init.loopback) app.use(requireLocalHost());
+  app.use(refuseOtherOrigins());
   if (token !== undefined) {
     const guard = requireToken(token);
     app.use((context, next) => (OPEN_PATHS.has(context.req.path) ? next() : guard(context, next)));
@@ -98,10 +100,9 @@ export function createHttpApp(init: HttpAppInit): Hono {
   });
 
   app.route('/', kvRoutes(node));
+  app.route('/', groupRoutes(node));
 
-  for (const path of ['/v1/watch', '/v1/leader/transfer']) {
-    app.all(path, (context) => refuse(context, 501, 'not-implemented', `${path} is not implemented`));
-  }
+  app.all('/v1/watch', (context) => refuse(context, 501, 'not-implemented', '/v1/watch is not implemented'));
   app.notFound((context) =>
     refuse(context, 404, 'no-such-endpoint', `${context.req.method} ${context.req.path}`),
   );

@@ -20,6 +20,20 @@ export function requireLocalHost(): MiddlewareHandler {
   };
 }
 
+/**
+ * Refuses whatever changes something and comes from a web page of another origin: a browser sends a plain POST for any
+ * page, and only the answer is kept from it.
+ */
+export function refuseOtherOrigins(): MiddlewareHandler {
+  return async (context, next) => {
+    const origin = context.req.header('origin');
+    const reads = context.req.method === 'GET' || context.req.method === 'HEAD';
+    // A proxy that speaks TLS has another scheme, not another host.
+    if (reads || origin === undefined || hostOf(origin) === hostOf(context.req.url)) return next();
+    return refuse(context, 403, 'origin', 'pages of other origins may not change anything here');
+  };
+}
+
 /** Requires `Authorization: Bearer <token>`. */
 export function requireToken(token: string): MiddlewareHandler {
   const expected = digest(token);
@@ -31,6 +45,10 @@ export function requireToken(token: string): MiddlewareHandler {
     }
     return next();
   };
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : '';
 }
 
 /** Equal lengths whatever was given, so that comparing takes the same time. */

@@ -1,4 +1,5 @@
-import type { NodeStatus, PeerDescription, StateDescription } from './node-status.ts';
+import type { PeerId } from '@mosaik/wire';
+import type { NodeStatus, PeerDescription, StateDescription, VotersBody } from './node-status.ts';
 
 export interface ReadOptions {
   readonly consistency: 'weak' | 'strong';
@@ -35,4 +36,9 @@ export interface NodeHandle {
   read(key: string, options: ReadOptions): Promise<ReadAnswer>;
   put(key: string, value: Uint8Array, options: WriteOptions): Promise<WriteAnswer>;
   delete(key: string, options: WriteOptions): Promise<WriteAnswer>;
+  /** To whoever is most up to date when nobody is named. Resolves when another leads. */
+  transferLeadership(to: PeerId | undefined, signal: AbortSignal): Promise<void>;
+  voters(): VotersBody;
+  addVoter(peer: PeerId, signal: AbortSignal): Promise<void>;
+  removeVoter(peer: PeerId, signal: AbortSignal): Promise<void>;
 }

@@ -22,6 +22,8 @@ export interface NodeStatus {
   readonly quorum: { readonly mode: 'dynamic' | 'voters'; readonly have: number; readonly need: number };
   /** Who counts: the view that follows the bonds, or the voters. */
   readonly members: readonly PeerId[];
+  /** Of a group with an explicit set: what it began with, and what it is now. */
+  readonly voters?: Omit<VotersBody, 'mode'>;
   readonly bonds: readonly BondDescription[];
   /** Every bond of the group that this node knows of. */
   readonly topology: readonly (readonly [PeerId, PeerId])[];
@@ -51,6 +53,19 @@ export interface StateDescription {
 export interface LeaderBody {
   readonly leader: PeerId | null;
   readonly term: number;
+}
+
+/** Body of `GET /v1/voters`. */
+export interface VotersBody {
+  readonly mode: 'dynamic' | 'voters';
+  /** Who counts: the voters, or the view that follows the bonds. */
+  readonly voters: readonly PeerId[];
+  /** The list that is part of the group's identity; empty in a dynamic group. */
+  readonly genesis: readonly PeerId[];
+  /** Voters that will count as soon as they have caught up. */
+  readonly learners: readonly PeerId[];
+  /** The last change is not committed yet. */
+  readonly changing: boolean;
 }
 
 export interface PeerDescription {

@@ -1,8 +1,22 @@
-import type { Group, KeyValueCommand, KeyValueOutput, KeyValueQuery, KeyValueResult } from '@mosaik/groups';
+import type {
+  Group,
+  KeyValueCommand,
+  KeyValueOutput,
+  KeyValueQuery,
+  KeyValueResult,
+  RaftStatus,
+} from '@mosaik/groups';
 import type { Network } from '@mosaik/network';
+import type { PeerId } from '@mosaik/wire';
 import { type Clock, systemClock } from '@mosaik/wire/runtime';
 import type { NodeHandle, ReadAnswer, ReadOptions, WriteAnswer, WriteOptions } from '../http/node-handle.ts';
-import type { BondDescription, NodeStatus, PeerDescription, StateDescription } from '../http/node-status.ts';
+import type {
+  BondDescription,
+  NodeStatus,
+  PeerDescription,
+  StateDescription,
+  VotersBody,
+} from '../http/node-status.ts';
 import { VERSION } from '../version.ts';
 
 export type KeyValueGroup = Group<KeyValueCommand, KeyValueQuery, KeyValueResult, KeyValueOutput>;
@@ -54,6 +68,7 @@ export class GroupNode implements NodeHandle {
       logPosition: raft.logPosition,
       quorum: raft.quorum,
       members: raft.members,
+      ...(raft.voters ? { voters: describeVoters(raft) } : {}),
       bonds: this.#describeBonds(),
       topology: group.bonds.topology.map(({ peers }) => peers),
       addresses: network.addresses,
@@ -120,6 +135,23 @@ export class GroupNode implements NodeHandle {
     return this.#write({ type: 'Delete', key, expected: options.expected }, options);
   }
 
+  transferLeadership(to: PeerId | undefined, signal: AbortSignal): Promise<void> {
+    return this.#init.group.transferLeadership(to, { signal, timeoutMs: CALL_TIMEOUT_MS });
+  }
+
+  voters(): VotersBody {
+    const raft = this.#init.group.status.value;
+    return { mode: raft.quorum.mode, ...describeVoters(raft) };
+  }
+
+  addVoter(peer: PeerId, signal: AbortSignal): Promise<void> {
+    return this.#init.group.voters.add(peer, { signal, timeoutMs: CALL_TIMEOUT_MS });
+  }
+
+  removeVoter(peer: PeerId, signal: AbortSignal): Promise<void> {
+    return this.#init.group.voters.remove(peer, { signal, timeoutMs: CALL_TIMEOUT_MS });
+  }
+
   async #write(command: KeyValueCommand, { signal }: WriteOptions): Promise<WriteAnswer> {
     const { index, output } = await this.#init.group.execute(command, { signal, timeoutMs: CALL_TIMEOUT_MS });
     return output.type === 'Done' ? { type: 'done', index } : { type: 'conflict', index: output.index };
@@ -145,4 +177,13 @@ export class GroupNode implements NodeHandle {
       // Stopped, or the group closed: the status watch has said so.
     }
   }
+}
+
+function describeVoters({ members, voters }: RaftStatus): Omit<VotersBody, 'mode'> {
+  return {
+    voters: members,
+    genesis: voters?.genesis ?? [],
+    learners: voters?.learners ?? [],
+    changing: voters?.changing ?? false,
+  };
 }
