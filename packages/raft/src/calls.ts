@@ -135,6 +135,16 @@ export class Calls<O> {
     if (this.#unanswered.size === 0 && this.#kept.length > 0) this.#kept = [];
   }
 
+  /** Entries above `to` were given up: whoever waits for one of them has no answer. */
+  handleReverted(to: number): void {
+    this.#applied = Math.min(this.#applied, to);
+    this.#kept = [];
+    for (let call = this.#waiting.last(); call && call.to > to; call = this.#waiting.last()) {
+      this.#waiting.pop();
+      this.#fail(call, uncertain('its side of the group gave way to another'));
+    }
+  }
+
   /** Rejects calls whose time is over. They are in order of time, but for what a caller set itself. */
   expire(nowMs: number): void {
     for (const queue of [this.#unanswered, this.#waiting]) {

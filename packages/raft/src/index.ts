@@ -11,6 +11,7 @@ export { RaftError, type RaftErrorCode } from './errors.ts';
 export { assertJoinable, type JoinPlan } from './joinable.ts';
 export { type CallOptions, type QueryOptions, RaftNode, type RaftNodeInit } from './node.ts';
 export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';
+export type { Reverted } from './reverted.ts';
 export type { ApplyContext, StateMachine } from './state-machine.ts';
 export type { RaftStatus, Role, VoterSet } from './status.ts';
 export type {

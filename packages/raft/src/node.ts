@@ -23,6 +23,7 @@ import { LeaderRequests } from './leader-requests.ts';
 import { type PendingCall, uncertain } from './pending.ts';
 import type { Preference } from './preference.ts';
 import { Queries } from './queries.ts';
+import { describeReverted, type Reverted } from './reverted.ts';
 import { Snapshotter } from './snapshotter.ts';
 import type { StateMachine } from './state-machine.ts';
 import { describeState, type RaftStatus, type VoterSet } from './status.ts';
@@ -49,6 +50,8 @@ export interface RaftNodeInit<C, Q, R, O> {
   /** Of a machine with `snapshot` and `restore`; without them the log is kept whole. */
   readonly compaction?: CompactionOptions | undefined;
   readonly components: RaftComponents;
+  /** Commands of this member's log are gone, and the machine is back to before them. */
+  readonly handleReverted?: ((reverted: Reverted<C>) => void) | undefined;
 }
 
 export interface CallOptions {
@@ -83,7 +86,9 @@ export class RaftNode<C, Q, R, O = void> {
   #sweep: Timer | undefined;
   #handedOver: (() => void) | undefined;
   #changed = false;
-  #closed: 'closed' | 'failed' | undefined;
+  /** In this turn. */
+  readonly #reverted: Reverted<C>[] = [];
+  #closed: 'closed' | 'failed' | 'diverged' | undefined;
 
   /** @throws RangeError / TypeError for a preference or machine that the configuration does not allow. */
   static async open<C, Q, R, O = void>(init: RaftNodeInit<C, Q, R, O>): Promise<RaftNode<C, Q, R, O>> {
@@ -470,9 +475,8 @@ export class RaftNode<C, Q, R, O = void> {
         this.#calls.handleAppliedTo(effect.to);
         this.#queries.handleApplied();
         return;
-      case 'rewind':
-        // Nothing that the machine saw is gone: only entries of consensus itself.
-        this.#applier.applied = Math.min(this.#applier.applied, effect.to);
+      case 'revert':
+        this.#handleRevert(effect);
         return;
       case 'restore':
         this.#applier.restore(effect.snapshot);
@@ -511,7 +515,29 @@ export class RaftNode<C, Q, R, O = void> {
     }
   }
 
+  /** Its side lost to another (consensus D8). The machine is restored by the effects that follow. */
+  #handleRevert(effect: Extract<NodeEffect, { type: 'revert' }>): void {
+    const { machine, components } = this.#init;
+    const { applied } = this.#applier;
+    const reverted = describeReverted(effect, applied, (bytes) => machine.command.decode(bytes));
+    this.#calls.handleReverted(effect.to);
+    this.#applier.applied = Math.min(applied, effect.to);
+    // Told at once: the commit index may be back where it was by the end of the turn.
+    const { value } = this.#status;
+    const committed = Math.min(value.committed, effect.to);
+    this.#status.set({ ...value, online: false, committed, applied: this.#applier.applied });
+    if (!reverted) return;
+    components.metrics.count('mosaik.groups.raft.reverted', this.#labels, reverted.commands.length);
+    components.logger.warn(
+      { ...this.#labels, from: reverted.from, to: reverted.to, commands: reverted.commands.length },
+      'this side of the group gave way to another: commands are gone',
+    );
+    this.#reverted.push(reverted);
+  }
+
   #handleTurn(): void {
+    // The machine is back to what both sides had.
+    for (const reverted of this.#reverted.splice(0)) this.#init.handleReverted?.(reverted);
     if (!this.#changed) return;
     this.#changed = false;
     const { components } = this.#init;
@@ -533,13 +559,14 @@ export class RaftNode<C, Q, R, O = void> {
   /** Our own bug, a store that failed, or a machine that threw: this member must not go on. */
   #fail(error: unknown): void {
     if (this.#closed) return;
+    const state = this.#reverted.length > 0 ? 'diverged' : 'failed';
     const problem = error instanceof Error ? error.message : String(error);
     this.#init.components.logger.error({ ...this.#labels, error }, `the member failed: ${problem}`);
     const machineFailed = error instanceof RaftError && error.code === 'apply-failed';
-    this.#end('failed', problem, machineFailed ? error : undefined);
+    this.#end(state, problem, machineFailed ? error : undefined);
   }
 
-  #end(state: 'closed' | 'failed', problem?: string, cause?: RaftError): void {
+  #end(state: 'closed' | 'failed' | 'diverged', problem?: string, cause?: RaftError): void {
     const before = this.#closed;
     this.#closed = state;
     if (before) {
@@ -584,7 +611,11 @@ export class RaftNode<C, Q, R, O = void> {
 function termOf(body: RaftBody): number {
   switch (body.type) {
     case 'Status':
+    case 'Claim':
       return Math.max(body.term, body.epoch?.term ?? 0);
+    case 'Yield':
+    case 'Yielded':
+      return body.term;
     case 'VoteResponse':
     case 'Appended':
       return body.term;

@@ -8,7 +8,7 @@ export type Role = 'leader' | 'follower' | 'candidate';
 
 /** One immutable picture of a member; a new one at most once per turn. */
 export interface RaftStatus {
-  /** `diverged`: met a conflicting side and stopped; `failed`: found a broken promise, or its machine threw. */
+  /** `diverged`: its side gave way to another and its machine could not; `failed`: found a broken promise, or its machine threw. */
   readonly state: 'running' | 'diverged' | 'failed' | 'closed';
   /** What an operator should know: why it stopped, or why it does not count. */
   readonly problem?: string | undefined;
@@ -27,7 +27,7 @@ export interface RaftStatus {
   readonly members: readonly PeerId[];
   /** Of a group with an explicit set. */
   readonly voters?: VoterSet | undefined;
-  /** A leader that does not reach a majority: it acknowledges nothing. */
+  /** A leader that does not reach a majority, or gave way to another side: it acknowledges nothing. */
   readonly suspended: boolean;
 }
 
@@ -53,7 +53,7 @@ export function describeState(s: RaftState, applied: number, nowMs: number): Raf
     : leadership
       ? countHeard(s, leadership, nowMs)
       : countReached(s, log.members);
-  const suspended = leadership?.suspendedSinceMs !== undefined;
+  const suspended = leadership !== undefined && !s.serves;
   const opened = leadership !== undefined && s.commit >= leadership.openingIndex;
   return {
     state: s.stopped ?? 'running',

@@ -141,6 +141,20 @@ const raftRequest: fc.Arbitrary<RaftRequest> = fc.oneof(
   fc.record({ type: fc.constant('Transfer' as const), to: maybe(idOf<PeerId>()) }),
   fc.record({ type: fc.constantFrom('AddVoter' as const, 'RemoveVoter' as const), peer: idOf<PeerId>() }),
 );
+const standing = {
+  term: safeU64,
+  sides: fc.array(epoch, { maxLength: 2 }),
+  epoch: maybe(epoch),
+  last: maybe(position),
+  committed: safeU64,
+  view: members,
+  former: members,
+  lastCommand: safeU64,
+  joining: fc.boolean(),
+  observer: fc.boolean(),
+  stopped: fc.boolean(),
+  runs,
+};
 type RaftBodyFields = {
   [K in RaftBody['type']]: {
     [F in Exclude<keyof Extract<RaftBody, { type: K }>, 'type'>]: fc.Arbitrary<
@@ -149,20 +163,7 @@ type RaftBodyFields = {
   };
 };
 const raftBodies: RaftBodyFields = {
-  Status: {
-    term: safeU64,
-    sides: fc.array(epoch, { maxLength: 2 }),
-    epoch: maybe(epoch),
-    last: maybe(position),
-    committed: safeU64,
-    view: members,
-    former: members,
-    settled: fc.boolean(),
-    joining: fc.boolean(),
-    observer: fc.boolean(),
-    stopped: fc.boolean(),
-    runs,
-  },
+  Status: standing,
   VoteRequest: {
     epoch,
     pre: fc.boolean(),
@@ -203,6 +204,10 @@ const raftBodies: RaftBodyFields = {
   RequestDone: { request: safeU64 },
   RequestRefused: { request: safeU64, reason: refused },
   Retain: { epoch, index: safeU64 },
+  Claim: standing,
+  Yield: { claim: epoch, term: safeU64 },
+  Busy: { claim: epoch },
+  Yielded: { epoch, claim: epoch, side: epoch, term: safeU64, last: safeU64, runs },
 };
 const raftBody = Object.entries<Record<string, fc.Arbitrary<unknown>>>(raftBodies).map(([type, fields]) =>
   fc.record({ type: fc.constant(type), ...fields }),
@@ -221,7 +226,7 @@ const snapshotEnvelope: fc.Arbitrary<SnapshotEnvelope> = fc.record({
   membersIndex: safeU64,
   forced: fc.array(epoch, { maxLength: 2 }),
   former: members,
-  firstCommand: safeU64,
+  lastCommand: safeU64,
   sessions: bytesUpTo(20),
 });
 

@@ -1,6 +1,7 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMessage } from '@mosaik/wire';
 import type { Lane } from '../components.ts';
 import type { LogWrite, StoredSnapshot } from '../storage/log-storage.ts';
+import type { EntryRun } from './log.ts';
 
 /** Why proposals, reads or requests were turned away: nothing of them was appended. */
 export type RefusalReason = Extract<RaftBody, { type: 'Refused' }>['reason']['type'];
@@ -18,8 +19,11 @@ export type Effect =
   | { type: 'restore'; snapshot: StoredSnapshot | undefined; sessions: Uint8Array }
   /** Entries up to here are committed: apply them. */
   | { type: 'apply'; to: number }
-  /** Entries after this index, none of them a command, are gone though they were applied. */
-  | { type: 'rewind'; to: number }
+  /**
+   * The side that is followed now has other entries above `to`: what was applied of them is to be undone. `lost` are the
+   * entries from `from` on, applied or not. Not `complete`: there were more of them than is known here.
+   */
+  | { type: 'revert'; to: number; from: number; lost: readonly EntryRun[]; complete: boolean }
   /** Proposals `first` … `first + count − 1` stand in the leader's log one after the other from `index`. */
   | { type: 'accepted'; first: number; count: number; epoch: RaftEpoch; index: number }
   | { type: 'refused'; first: number; count: number; reason: RefusalReason }

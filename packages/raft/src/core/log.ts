@@ -10,6 +10,7 @@ import {
   type SnapshotEnvelope,
 } from '@mosaik/wire';
 import { sameEpoch } from './epoch.ts';
+import { commonPrefix } from './runs.ts';
 
 /** Entries of one epoch that follow each other. */
 export interface EntryRun {
@@ -47,8 +48,9 @@ export class RaftLog {
   /** Of the sets before those: members and forced epochs, newest first. */
   #former: readonly RaftMember[] = [];
   #forced: readonly RaftEpoch[] = [];
-  /** Lowest index of a command, or 0. */
-  #firstCommand = 0;
+  /** Index of the last command, and of the last one up to the base; 0 for none. */
+  #lastCommand = 0;
+  #baseCommand = 0;
 
   /** Entries up to here are not kept; at most the commit index. */
   get base(): number {
@@ -91,9 +93,9 @@ export class RaftLog {
     return this.#forced[0];
   }
 
-  /** Whether there is any command at all. */
-  get settled(): boolean {
-    return this.#firstCommand !== 0;
+  /** Index of the last command; 0 when there is none. */
+  get lastCommand(): number {
+    return this.#lastCommand;
   }
 
   /** Forced epochs of the entries up to `upTo`, newest first. */
@@ -148,7 +150,7 @@ export class RaftLog {
     for (const entry of entries) {
       this.#entries.push(entry);
       if (isCommand(entry)) {
-        if (this.#firstCommand === 0) this.#firstCommand = this.last;
+        this.#lastCommand = this.last;
       } else {
         const forced = entry.type === 'Opening' && entry.forced ? run.epoch : undefined;
         this.#sets.push({ index: this.last, members: entry.members, learners: entry.learners, forced });
@@ -161,7 +163,7 @@ export class RaftLog {
     this.#entries.length = Math.min(this.#entries.length, index - this.#base);
     while ((this.#runs.at(-1)?.first ?? 0) > index) this.#runs.pop();
     while ((this.#sets.at(-1)?.index ?? 0) > index) this.#sets.pop();
-    if (this.#firstCommand > index) this.#firstCommand = 0;
+    this.#lastCommand = this.#lastCommandUpTo(Math.min(this.#lastCommand, index));
   }
 
   /** Gives up the entries up to `index`, which must be committed. */
@@ -174,6 +176,7 @@ export class RaftLog {
     const forced = dropped.flatMap((set) => set.forced ?? []).reverse();
     this.#forced = [...forced, ...this.#forced].slice(0, MAX_RAFT_SIDES);
     this.#runs.splice(0, Math.max(0, this.#runAt(index) + 1 - MAX_RAFT_RUNS));
+    this.#baseCommand = this.#lastCommandUpTo(index);
     this.#entries.splice(0, index - this.#base);
     this.#base = index;
   }
@@ -192,7 +195,7 @@ export class RaftLog {
       membersIndex: set?.index ?? 0,
       forced: this.sides(index),
       former: this.formerMembers(MAX_FORMER, index),
-      firstCommand: this.#firstCommand > index ? 0 : this.#firstCommand,
+      lastCommand: this.#lastCommandUpTo(index),
       sessions,
     };
   }
@@ -206,7 +209,8 @@ export class RaftLog {
     this.#sets.push({ index: membersIndex, members, learners, forced: undefined });
     this.#former = envelope.former;
     this.#forced = envelope.forced;
-    this.#firstCommand = envelope.firstCommand;
+    this.#lastCommand = envelope.lastCommand;
+    this.#baseCommand = envelope.lastCommand;
   }
 
   /** After `install`: entries behind its index that were kept, oldest first. */
@@ -215,6 +219,8 @@ export class RaftLog {
     // Without their epochs they would be of no use.
     const kept = Math.min(entries.length, this.#base + 1 - this.#firstKnown);
     this.#base -= kept;
+    // At most: which it was before those entries is not known.
+    this.#baseCommand = Math.min(this.#baseCommand, this.#base);
     this.#entries.push(...entries.slice(entries.length - kept));
   }
 
@@ -226,18 +232,8 @@ export class RaftLog {
     this.#sets.length = 0;
     this.#former = [];
     this.#forced = [];
-    this.#firstCommand = 0;
-  }
-
-  /** Whether there is a command after `index`, or may be: below the base it is not known any more. */
-  hasCommandAfter(index: number): boolean {
-    if (this.#firstCommand === 0) return false;
-    if (index < this.#base && this.#firstCommand <= this.#base) return true;
-    for (let i = this.last; i > index; i -= 1) {
-      const entry = this.entryAt(i);
-      if (entry && isCommand(entry)) return true;
-    }
-    return false;
+    this.#lastCommand = 0;
+    this.#baseCommand = 0;
   }
 
   /**
@@ -289,24 +285,15 @@ export class RaftLog {
    * tables do not reach back far enough; `index` is then an upper bound.
    */
   commonWith(theirRuns: readonly RaftRun[], theirLast: number): { index: number; exact: boolean } {
-    let theirEnd = theirLast;
-    for (let i = theirRuns.length - 1; i >= 0; i -= 1) {
-      const theirs = theirRuns[i];
-      if (!theirs) continue;
-      const own = this.#runs.findLastIndex((run) => sameEpoch(run.epoch, theirs.epoch));
-      const ownRun = this.#runs[own];
-      if (ownRun && ownRun.first === theirs.first) {
-        const ownEnd = (this.#runs[own + 1]?.first ?? this.last + 1) - 1;
-        // A table that contradicts itself must not lead outside of the log.
-        return { index: Math.max(0, Math.min(theirEnd, ownEnd)), exact: true };
-      }
-      if (theirs.first < this.#firstKnown) {
-        theirEnd = Math.min(theirEnd, this.#firstKnown - 1);
-        break;
-      }
-      theirEnd = theirs.first - 1;
+    return commonPrefix({ runs: this.#runs, last: this.last }, { runs: theirRuns, last: theirLast });
+  }
+
+  #lastCommandUpTo(index: number): number {
+    for (let i = index; i > this.#base; i -= 1) {
+      const entry = this.entryAt(i);
+      if (entry && isCommand(entry)) return i;
     }
-    return { index: Math.max(0, theirEnd), exact: theirEnd <= 0 };
+    return this.#baseCommand;
   }
 
   /** From here on the run table tells the epoch of every entry. */

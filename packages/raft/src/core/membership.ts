@@ -13,7 +13,7 @@ export const MAX_VIEW = 64;
  */
 export function maybeChangeView(s: RaftState, nowMs: number): void {
   const { leadership } = s;
-  if (!leadership || s.transfer || !isSettled(s, leadership)) return;
+  if (!leadership || s.transfer || s.yielding || !isSettled(s, leadership)) return;
   const { members } = s.log;
   const gone = members.find((member) => member.peer !== s.localId && isGone(s, leadership, member, nowMs));
   if (gone) {

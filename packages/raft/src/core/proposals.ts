@@ -107,7 +107,7 @@ function append(s: RaftState, proposals: readonly Uint8Array[][], answers: Answe
   const { leadership } = s;
   const count = proposals.length;
   if (count === 0) return;
-  if (!leadership || s.departing || leadership.suspendedSinceMs !== undefined) {
+  if (!leadership || s.departing || !s.serves) {
     answers.refused(0, count, leadership && !s.departing ? 'NoQuorum' : 'Offline');
     return;
   }

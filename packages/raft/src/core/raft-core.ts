@@ -7,6 +7,7 @@ import type { Effect } from './effect.ts';
 import { sameEpoch } from './epoch.ts';
 import type { Input } from './input.ts';
 import type { RaftLog } from './log.ts';
+import { handleBusy, handleClaim, handleYield, handleYielded } from './merge.ts';
 import type { Peer } from './peer.ts';
 import { handleForward, handlePropose, handleRefused } from './proposals.ts';
 import { handleRequest } from './requests.ts';
@@ -191,6 +192,18 @@ export class RaftCore {
       case 'RequestRefused':
         if (s.requests.settle(from, body.request))
           s.emit({ type: 'request-refused', request: body.request, reason: body.reason.type });
+        return;
+      case 'Claim':
+        handleClaim(s, from, body, nowMs);
+        return;
+      case 'Yield':
+        handleYield(s, from, body, nowMs);
+        return;
+      case 'Busy':
+        handleBusy(s, from, body, nowMs);
+        return;
+      case 'Yielded':
+        handleYielded(s, from, body, nowMs);
     }
   }
 
@@ -247,7 +260,7 @@ export class RaftCore {
       else s.send(from, { type: 'ReadRefused', read: first, reason: { type: reason } });
     };
     if (s.reads.size + count > s.config.limits.maxReads) refuse('Overloaded');
-    else if (s.leadership?.suspendedSinceMs !== undefined) refuse('NoQuorum');
+    else if (s.leadership && !s.serves) refuse('NoQuorum');
     else if (s.leadership) s.reads.queue({ first, count, from });
     else if (from === undefined && s.leader !== undefined) s.reads.ask({ first, count, from });
     else refuse('Offline');

@@ -102,7 +102,7 @@ function considerTransfer(
   nowMs: number,
 ): Verdict {
   if (to === s.localId) return 'Done';
-  if (leadership.suspendedSinceMs !== undefined) return 'NoQuorum';
+  if (!s.serves) return 'NoQuorum';
   if (s.transfer) return 'ChangeInProgress';
   const reachable = [...leadership.progress].some(
     ([peer, progress]) => (to === undefined || to === peer) && mayLead(s, peer, progress),

@@ -13,9 +13,11 @@ import type { Role } from '../status.ts';
 import type { HardState, LogWrite, StoredLog } from '../storage/log-storage.ts';
 import type { CoreConfig } from './config.ts';
 import type { Effect } from './effect.ts';
+import { parseEnvelope } from './envelope.ts';
 import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
 import { HeldProposals } from './held.ts';
-import { type EntryRun, RaftLog } from './log.ts';
+import { type EntryRun, isCommand, RaftLog } from './log.ts';
+import type { Yielding } from './merge.ts';
 import type { Peer } from './peer.ts';
 import { handleLeadershipOver, RequestTable } from './requests.ts';
 import { restoreLog } from './restore-log.ts';
@@ -42,7 +44,7 @@ export class RaftState {
   vote: RaftEpoch | undefined;
 
   role: Role = 'follower';
-  stopped: 'diverged' | 'failed' | undefined;
+  stopped: 'failed' | undefined;
   problem: string | undefined;
   commit: number;
   /** The newest one that was taken or installed here. */
@@ -61,6 +63,8 @@ export class RaftState {
    * that its last forced epoch names, with or without a leader.
    */
   heading: RaftEpoch | undefined;
+  /** This side gave way to another, which has not come yet. */
+  yielding: Yielding | undefined;
   /** Follower: its log is the leader's up to here. */
   matched = 0;
   /** Follower: reached the leader's commit index once in this epoch. */
@@ -153,6 +157,18 @@ export class RaftState {
   hasLiveLeader(nowMs: number): boolean {
     if (this.role === 'leader') return this.leadership?.suspendedSinceMs === undefined;
     return this.leader !== undefined && nowMs < this.lastContactMs + this.electionTimeoutMs;
+  }
+
+  /** A leader that takes commands and reads. */
+  get serves(): boolean {
+    const { leadership } = this;
+    return (
+      leadership !== undefined && leadership.suspendedSinceMs === undefined && this.yielding === undefined
+    );
+  }
+
+  isYielding(nowMs: number): boolean {
+    return this.yielding !== undefined && nowMs < this.yielding.untilMs;
   }
 
   /** Where this member takes part: with its leader, else where its log ends (consensus D2). */
@@ -375,6 +391,7 @@ export class RaftState {
       if (this.role !== 'follower') this.becomeFollower(epoch.term, nowMs);
       else if (epoch.term !== this.term) this.setHardState(epoch.term, undefined);
       this.clearLeader();
+      this.yielding = undefined;
       this.leader = epoch.leader;
       this.epoch = epoch;
       this.followedSide = side;
@@ -396,6 +413,32 @@ export class RaftState {
     this.changed();
   }
 
+  /**
+   * Gives up what a side that is left has beyond the common prefix (consensus D8). Where that is not known for certain,
+   * or only the snapshot remembers what was before, everything is given up and learnt anew.
+   */
+  revertTo({ index, exact }: { index: number; exact: boolean }): void {
+    const { base } = this.log;
+    const floor = Math.max(base, this.snapshot?.index ?? 0);
+    const from = Math.max(index, base) + 1;
+    const lost = this.log.range(from, this.log.last);
+    const complete = exact && index >= base;
+    const to = exact && index >= floor ? index : 0;
+    const applied = this.commit;
+    if (to > 0 || floor === 0) this.truncateTo(to);
+    else this.resetLog();
+    this.commit = Math.min(this.commit, to);
+    // What was to be applied in this very turn is no more.
+    this.#effects = this.#effects.map((effect) =>
+      effect.type === 'apply' && effect.to > to ? { type: 'apply', to } : effect,
+    );
+    this.emit({ type: 'revert', to, from, lost, complete });
+    if (to === 0 ? applied === 0 : !holdsCommand(lost, applied + 1 - from)) return;
+    const sessions = this.snapshot ? parseEnvelope(this.snapshot.envelope).sessions : new Uint8Array();
+    this.emit({ type: 'restore', snapshot: this.snapshot && storedSnapshot(this.snapshot), sessions });
+    this.emit({ type: 'apply', to });
+  }
+
   /** Drawn anew for every campaign (Raft §5.2). */
   resetElectionTimer(nowMs: number): void {
     const { electionTimeoutMs, electionTimeoutJitterMs } = this.config.consensus;
@@ -410,9 +453,10 @@ export class RaftState {
     this.electionDeadlineMs = Math.min(this.electionDeadlineMs, soon);
   }
 
-  stop(state: 'diverged' | 'failed', problem: string): void {
+  /** A promise of the protocol is broken: this member takes no part any more. */
+  stop(problem: string): void {
     if (this.stopped) return;
-    this.stopped = state;
+    this.stopped = 'failed';
     this.problem = problem;
     if (this.leadership) handleLeadershipOver(this, this.leadership);
     this.role = 'follower';
@@ -423,8 +467,8 @@ export class RaftState {
     this.requests.giveUpAll(this);
     endTransfer(this, 'Offline');
     this.held.release(this, 0);
-    this.note('error', problem, { state });
-    this.emit({ type: 'count', name: `mosaik.groups.raft.${state}` });
+    this.note('error', problem);
+    this.emit({ type: 'count', name: 'mosaik.groups.raft.failed' });
   }
 
   /** An empty log waits only to find others (its jitter); one with entries gives a leader time to show. */
@@ -433,4 +477,14 @@ export class RaftState {
     const base = this.log.last === 0 ? 0 : electionTimeoutMs;
     return (base + this.rng.float() * electionTimeoutJitterMs) * this.config.reluctance;
   }
+}
+
+/** Whether a command is among the first `count` of these entries. */
+function holdsCommand(runs: readonly EntryRun[], count: number): boolean {
+  let left = count;
+  for (const { entries } of runs) {
+    if (entries.slice(0, Math.max(0, left)).some(isCommand)) return true;
+    left -= entries.length;
+  }
+  return false;
 }

@@ -1,15 +1,13 @@
-import { MAX_RAFT_SIDES } from '@mosaik/wire';
 import { sameEpoch } from './epoch.ts';
-import type { Peer, StatusBody } from './peer.ts';
+import type { Peer, Standing } from './peer.ts';
 import { addFollower } from './roles/leader.ts';
 import { meetForeignLeader } from './sides.ts';
+import { describeSelf } from './standing.ts';
 import type { RaftState } from './state.ts';
-
-const MAX_LISTED = 64;
 
 /** Says where this member stands: to one peer when their bond forms, to all on change and now and then. */
 export function sendStatus(s: RaftState, only?: Peer): void {
-  const body = describeSelf(s);
+  const body = { type: 'Status' as const, ...describeSelf(s) };
   const plain = s.message(body);
   for (const peer of only ? [only] : s.peers.values()) {
     const claims = s.role === 'leader' && s.isForeign(peer) && peer.status?.last !== undefined;
@@ -18,27 +16,7 @@ export function sendStatus(s: RaftState, only?: Peer): void {
   }
 }
 
-function describeSelf(s: RaftState): StatusBody {
-  const { log } = s;
-  const epoch = log.lastEpoch;
-  return {
-    type: 'Status',
-    term: s.term,
-    sides: s.heading ? [s.heading, ...log.sides()].slice(0, MAX_RAFT_SIDES) : log.sides(),
-    epoch: s.epoch,
-    last: epoch && { epoch, index: log.last },
-    committed: s.commit,
-    view: [...log.members],
-    former: log.formerMembers(MAX_LISTED),
-    settled: log.settled,
-    joining: !s.counted,
-    observer: s.config.observer,
-    stopped: s.stopped !== undefined,
-    runs: [],
-  };
-}
-
-export function handleStatus(s: RaftState, peer: Peer, body: StatusBody, nowMs: number): void {
+export function handleStatus(s: RaftState, peer: Peer, body: Standing, nowMs: number): void {
   const first = peer.status === undefined;
   const wasForeign = peer.foreignSinceMs !== undefined;
   // The run table is judged here and now, not kept.
@@ -71,7 +49,7 @@ function maybeCutDelayShort(s: RaftState, nowMs: number): void {
 }
 
 /** Its leader says that it leads no more, or is elsewhere. A later epoch of the same leader comes with its appends. */
-function isOver(s: RaftState, body: StatusBody): boolean {
+function isOver(s: RaftState, body: Standing): boolean {
   return body.stopped || body.epoch === undefined || body.epoch.leader !== s.leader || body.term < s.term;
 }
 

@@ -189,7 +189,7 @@ describe('genesis of a fixed set', () => {
     committed: 0,
     view: [],
     former: [],
-    settled: false,
+    lastCommand: 0,
     joining: true,
     observer: false,
     stopped: false,

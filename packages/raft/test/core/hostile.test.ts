@@ -16,7 +16,7 @@ const BODIES: RaftBody[] = [
     committed: 2,
     view: [member(1)],
     former: [],
-    settled: true,
+    lastCommand: 1,
     joining: false,
     observer: false,
     stopped: false,

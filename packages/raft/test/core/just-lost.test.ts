@@ -13,7 +13,7 @@ const status = (side?: RaftEpoch): Status => ({
   committed: 0,
   view: [],
   former: [],
-  settled: false,
+  lastCommand: 0,
   joining: false,
   observer: false,
   stopped: false,

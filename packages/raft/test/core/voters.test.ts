@@ -15,7 +15,7 @@ const status = (extra: Partial<Extract<RaftBody, { type: 'Status' }>> = {}): Raf
   committed: 0,
   view: [],
   former: [],
-  settled: false,
+  lastCommand: 0,
   joining: true,
   observer: false,
   stopped: false,

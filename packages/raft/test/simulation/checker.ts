@@ -1,5 +1,6 @@
 import type { LogWrite } from '@mosaik/raft';
 import type { RaftMember, RaftMessage } from '@mosaik/wire';
+import type { Effect } from '../../src/core/effect.ts';
 import type { Cluster } from './cluster.ts';
 import { acknowledgements } from './invariants/acknowledgements.ts';
 import { assertKept, clients } from './invariants/clients.ts';
@@ -8,6 +9,7 @@ import { elections } from './invariants/elections.ts';
 import { entries } from './invariants/entries.ts';
 import type { CreateInvariant, Invariant } from './invariants/invariant.ts';
 import { leaders } from './invariants/leaders.ts';
+import { reverts } from './invariants/reverts.ts';
 import { sets } from './invariants/sets.ts';
 import type { Call, SimNode } from './sim-node.ts';
 import type { SimStore } from './store.ts';
@@ -20,6 +22,7 @@ const INVARIANTS: readonly CreateInvariant[] = [
   sets,
   acknowledgements,
   clients,
+  reverts,
 ];
 
 export class InvariantViolation extends Error {
@@ -38,6 +41,8 @@ export class Checker {
   /** Highest index acknowledged to a caller: later linearizable reads must see it (voters mode). */
   ackedFloor = 0;
   readonly acked: Call[] = [];
+  /** Commands that some member gave up and said so: nonce@index. */
+  readonly lost = new Set<string>();
   steps = 0;
 
   constructor(cluster: Cluster) {
@@ -110,6 +115,10 @@ export class Checker {
 
   handleApplied(node: SimNode, index: number): void {
     for (const invariant of this.#invariants) invariant.handleApplied?.(node, index);
+  }
+
+  handleReverted(node: SimNode, effect: Extract<Effect, { type: 'revert' }>): void {
+    for (const invariant of this.#invariants) invariant.handleReverted?.(node, effect);
   }
 
   handleAcked(node: SimNode, call: Call): void {

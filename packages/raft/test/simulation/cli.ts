@@ -5,7 +5,7 @@ const [mode = 'dynamic', first = '1', runs = '1'] = process.argv.slice(2);
 let failed = 0;
 let acked = 0;
 let steps = 0;
-let diverged = 0;
+let lost = 0;
 const startedMs = Date.now();
 let ran = 0;
 for (let seed = Number(first); seed < Number(first) + Number(runs); seed += 1) {
@@ -15,7 +15,7 @@ for (let seed = Number(first); seed < Number(first) + Number(runs); seed += 1) {
     const result = runScenario({ seed, mode: mode as 'dynamic' | 'voters' });
     acked += result.acked;
     steps += result.steps;
-    diverged += result.diverged;
+    lost += result.lost;
   } catch (error) {
     failed += 1;
     console.log(
@@ -25,5 +25,5 @@ for (let seed = Number(first); seed < Number(first) + Number(runs); seed += 1) {
   }
 }
 console.log(
-  `${mode}: ${ran} seeds from ${first}, ${failed} failed, ${acked} acknowledged, ${diverged} diverged, ${steps} steps`,
+  `${mode}: ${ran} seeds from ${first}, ${failed} failed, ${acked} acknowledged, ${lost} lost, ${steps} steps`,
 );

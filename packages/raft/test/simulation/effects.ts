@@ -12,11 +12,17 @@ export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): 
     case 'send':
       cluster.network.send(node, effect.to, effect.message, effect.lane);
       return;
+    case 'restore':
+      if (effect.snapshot) throw cluster.checker.fail(node, 'nobody takes snapshots here');
+      node.applied = 0;
+      node.hash = '';
+      node.commands = 0;
+      return;
     case 'apply':
       apply(cluster, node, effect.to);
       return;
-    case 'rewind':
-      node.applied = Math.min(node.applied, effect.to);
+    case 'revert':
+      revert(cluster, node, effect);
       return;
     case 'accepted':
       accept(cluster, node, effect);
@@ -84,6 +90,19 @@ function apply(cluster: Cluster, node: SimNode, to: number): void {
     if (call.from > node.applied) continue;
     node.waiting.splice(i, 1);
     settle(cluster, node, call);
+  }
+}
+
+/** What the side that is followed now does not have; the machine is restored by the effects that follow. */
+function revert(cluster: Cluster, node: SimNode, effect: Extract<Effect, { type: 'revert' }>): void {
+  cluster.checker.handleReverted(node, effect);
+  for (const entry of effect.lost.flatMap(({ entries }) => entries)) {
+    if (isCommand(entry)) node.reverted.push(new TextDecoder().decode(entry.value));
+  }
+  node.applied = Math.min(node.applied, effect.to);
+  for (const call of node.waiting.splice(0)) {
+    if (call.from <= effect.to) node.waiting.push(call);
+    else call.state = 'unknown';
   }
 }
 

@@ -17,6 +17,8 @@ export interface SimNode {
   /** Of everything that was applied, in order. */
   hash: string;
   commands: number;
+  /** Commands that it said it gave up. */
+  reverted: string[];
   drainAtMs: number | undefined;
   tickAtMs: number;
   nextCall: number;
@@ -46,6 +48,7 @@ export function createNode(index: number): SimNode {
     applied: 0,
     hash: '',
     commands: 0,
+    reverted: [],
     drainAtMs: undefined,
     tickAtMs: Number.POSITIVE_INFINITY,
     nextCall: 1,
@@ -63,6 +66,7 @@ export function beginLife(node: SimNode): void {
   node.applied = 0;
   node.hash = '';
   node.commands = 0;
+  node.reverted = [];
   node.waiting.length = 0;
   node.calls.clear();
   node.reads.clear();

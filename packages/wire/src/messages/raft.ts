@@ -142,8 +142,8 @@ export const SnapshotEnvelope = struct('SnapshotEnvelope', {
   forced: vec(RaftEpoch, { max: MAX_RAFT_SIDES }),
   /** Who was in a set before, with the last incarnation known, newest first. */
   former: members,
-  /** Lowest index of a command; 0 for none. */
-  firstCommand: safeU64,
+  /** Index of the last command; 0 for none. */
+  lastCommand: safeU64,
   /** Applied state that is not the machine's: which commands of whom were applied. Opaque here. */
   sessions: bytes({ max: MAX_SESSION_BYTES }),
 });
@@ -183,31 +183,34 @@ export const RaftRequest = variants('RaftRequest', {
 });
 export type RaftRequest = Infer<typeof RaftRequest>;
 
+/** Where a member stands, and by what its side is ranked when it meets another one. */
+const standing = {
+  term: safeU64,
+  /** Forced epochs of the sender's log, newest first: the first names its side. */
+  sides: vec(RaftEpoch, { max: MAX_RAFT_SIDES }),
+  /** The epoch that it follows or leads. */
+  epoch: option(RaftEpoch),
+  last: option(Position),
+  committed: safeU64,
+  /** The set in its log, and who was in it before (last incarnation known). */
+  view: members,
+  former: members,
+  /** Index of the last command in its log; 0 when there is none. */
+  lastCommand: safeU64,
+  joining: bool,
+  observer: bool,
+  /** It does not take part any more. */
+  stopped: bool,
+  /** A leader's run table (newest part), when it speaks to another side. */
+  runs,
+};
+
 /** What raft members say to each other. `incarnation` is the sender's. Variants are only ever appended. */
 export const RaftMessage = struct('RaftMessage', {
   incarnation: u64,
   body: variants('RaftBody', {
     /** Where the sender stands: at bond formation, on change, and now and then. */
-    Status: {
-      term: safeU64,
-      /** Forced epochs of the sender's log, newest first: the first names its side. */
-      sides: vec(RaftEpoch, { max: MAX_RAFT_SIDES }),
-      /** The epoch that it follows or leads. */
-      epoch: option(RaftEpoch),
-      last: option(Position),
-      committed: safeU64,
-      /** The set in its log, and who was in it before (last incarnation known). */
-      view: members,
-      former: members,
-      /** Its log holds a command. */
-      settled: bool,
-      joining: bool,
-      observer: bool,
-      /** It does not take part any more. */
-      stopped: bool,
-      /** A leader's run table (newest part), when it speaks to another side. */
-      runs,
-    },
+    Status: standing,
     VoteRequest: {
       /** The epoch to be: its leader is the candidate. */
       epoch: RaftEpoch,
@@ -268,6 +271,17 @@ export const RaftMessage = struct('RaftMessage', {
     RequestRefused: { request: safeU64, reason: Refusal },
     /** Every data voter holds the entries up to here: a witness may let go of them. */
     Retain: { epoch: RaftEpoch, index: safeU64 },
+    /** A leader to the leader of another side: mine outranks yours, unless you show that it does not. */
+    Claim: standing,
+    /** To the leader of `claim`: the side of the sender, whose term this is, gives way. */
+    Yield: { claim: RaftEpoch, term: safeU64 },
+    /** To the leader of `claim`: not now. */
+    Busy: { claim: RaftEpoch },
+    /**
+     * The leader of `epoch` gave way to `claim`: whoever follows it moves over with the first append that `claim`'s
+     * leader sends in exactly that term.
+     */
+    Yielded: { epoch: RaftEpoch, claim: RaftEpoch, side: RaftEpoch, term: safeU64, last: safeU64, runs },
   }),
 });
 export type RaftMessage = Infer<typeof RaftMessage>;

@@ -26,6 +26,8 @@ export function handleElectionTimeout(s: RaftState, nowMs: number): void {
   s.resetElectionTimer(nowMs);
   if (s.leader !== undefined) s.clearLeader();
   s.changed();
+  // Whoever gave way waits for the side that it gave way to.
+  if (s.isYielding(nowMs)) return;
   const electorate = chooseElectorate(s, nowMs);
   if (electorate) startCampaign(s, electorate, true, undefined, nowMs);
   else if (s.log.last === 0 || s.dynamic) s.hastenElection(nowMs);
@@ -40,14 +42,22 @@ export function handleTimeoutNow(s: RaftState, from: PeerId, epoch: RaftEpoch, n
   startCampaign(s, electorate, false, epoch, nowMs);
 }
 
+/** A leader goes on in a later term, which another side waits for: its followers know it, so no pre-vote (D7). */
+export function campaignAt(s: RaftState, term: number, nowMs: number): void {
+  s.becomeFollower(s.term, nowMs);
+  const electorate = chooseElectorate(s, nowMs);
+  if (electorate?.kind === 'set') startCampaign(s, electorate, false, undefined, nowMs, term);
+}
+
 function startCampaign(
   s: RaftState,
   electorate: Electorate,
   pre: boolean,
   transfer: RaftEpoch | undefined,
   nowMs: number,
+  term = s.term + 1,
 ): void {
-  const epoch = { term: s.term + 1, leader: s.localId, nonce: s.rng.u64() };
+  const epoch = { term, leader: s.localId, nonce: s.rng.u64() };
   const campaign: Campaign = { epoch, pre, electorate, transfer, answers: new Map() };
   s.campaign = campaign;
   s.role = 'candidate';

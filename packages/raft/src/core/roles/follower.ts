@@ -1,5 +1,6 @@
 import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
 import { describeEpoch, sameEpoch } from '../epoch.ts';
+import { maybeMoveOver } from '../merge.ts';
 import type { RaftState } from '../state.ts';
 
 type Append = Extract<RaftBody, { type: 'Append' }>;
@@ -45,7 +46,9 @@ function admits(s: RaftState, from: PeerId, body: Append, nowMs: number): boolea
   const { epoch } = body;
   if (!sameEpoch(body.side, s.side)) {
     // Consensus D2: terms of another side do not compare. Its leader is followed from nothing, or when its forced
-    // epoch is the one that was granted; every other way leads through a status with its run table.
+    // epoch is the one that was granted, or the one that this side gave way to; every other way leads through a status
+    // with its run table.
+    if (maybeMoveOver(s, body, nowMs)) return true;
     if (s.hasLiveLeader(nowMs)) return false;
     if (isGranted(s, body)) return true;
     if (s.log.last > 0) return false;
@@ -61,7 +64,6 @@ function admits(s: RaftState, from: PeerId, body: Append, nowMs: number): boolea
   }
   if (epoch.term === s.term && s.epoch) {
     s.stop(
-      'failed',
       `two leaders in one term: ${describeEpoch(s.epoch)} and ${describeEpoch(epoch)}; a vote was forgotten`,
     );
     return false;
@@ -88,7 +90,6 @@ function take(s: RaftState, prevIndex: number, body: Append): number | undefined
       if (known && !sameEpoch(own, run.epoch)) {
         if (index < s.commit) {
           s.stop(
-            'failed',
             `leader ${describeEpoch(body.epoch)} contradicts the committed entry ${index + 1}: ` +
               `${describeEpoch(run.epoch)} instead of ${describeEpoch(own)}`,
           );

@@ -3,6 +3,7 @@ import { reachesMajority } from '../electorate.ts';
 import { describeEpoch } from '../epoch.ts';
 import { entryBytes } from '../log.ts';
 import { maybeChangeView } from '../membership.ts';
+import { type ClaimOut, handleMergeTick } from '../merge.ts';
 import { Progress } from '../progress.ts';
 import { majority, quorumValue } from '../quorum.ts';
 import { type Asker, handleCommittedChange } from '../requests.ts';
@@ -31,6 +32,9 @@ export interface Leadership {
   suspendedSinceMs: number | undefined;
   /** A change of the set that somebody waits for. */
   change: { readonly asker: Asker; readonly index: number } | undefined;
+  /** To the leader of another side, and when the next one may be made. */
+  claim: ClaimOut | undefined;
+  claimAfterMs: number;
 }
 
 export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): void {
@@ -54,9 +58,12 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     heartbeatDeadlineMs: nowMs,
     suspendedSinceMs: undefined,
     change: undefined,
+    claim: undefined,
+    claimAfterMs: nowMs,
   };
   s.leadership = leadership;
   s.heading = undefined;
+  s.yielding = undefined;
   for (const peer of s.peers.values()) addFollower(s, peer.id, peer.incarnation, nowMs);
   const forced = electorate.kind === 'founders';
   const members = electorate.members.filter(
@@ -105,7 +112,7 @@ export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs
 /** Commits what a majority of the set in force holds durably, if it is of this epoch (Raft §5.4.2). */
 export function maybeAdvanceCommit(s: RaftState): void {
   const { leadership } = s;
-  if (!leadership) return;
+  if (!leadership || s.yielding) return;
   const index = quorumValue(memberValues(s, leadership, s.durable, (progress) => progress.match));
   if (index <= s.commit || index < leadership.openingIndex) return;
   for (let i = Math.max(s.commit + 1, leadership.openingIndex); i <= index; i += 1) {
@@ -144,6 +151,7 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
   if (!leadership || nowMs < leadership.heartbeatDeadlineMs) return;
   const { heartbeatIntervalMs, heartbeatJitterMs } = s.config.consensus;
   leadership.heartbeatDeadlineMs = nowMs + heartbeatIntervalMs - s.rng.float() * heartbeatJitterMs;
+  handleMergeTick(s, nowMs);
   checkQuorum(s, leadership, nowMs);
   if (s.leadership !== leadership) return;
   maybeChangeView(s, nowMs);

@@ -1,5 +1,6 @@
 import type { LogWrite } from '@mosaik/raft';
 import type { LogEntry, RaftMember, RaftMessage } from '@mosaik/wire';
+import type { Effect } from '../../../src/core/effect.ts';
 import { sameEpoch } from '../../../src/core/epoch.ts';
 import type { Checker } from '../checker.ts';
 import type { Cluster } from '../cluster.ts';
@@ -21,6 +22,7 @@ export interface Invariant {
   handleEntry?(node: SimNode, index: number, entry: LogEntry): void;
   handleSend?(from: SimNode, to: SimNode, message: RaftMessage): void;
   handleApplied?(node: SimNode, index: number): void;
+  handleReverted?(node: SimNode, effect: Extract<Effect, { type: 'revert' }>): void;
   handleAcked?(node: SimNode, call: Call): void;
   /** A strong read is answered; `floor` was acknowledged before it was asked. */
   handleRead?(node: SimNode, floor: number): void;
