@@ -36,6 +36,8 @@ export class Driver {
   readonly #init: DriverInit;
   #scheduled = false;
   #closed = false;
+  /** An effect of this turn gave the core something to handle, so the turn is not over. */
+  #answered = false;
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #encoded: { message: RaftMessage; bytes: Uint8Array } | undefined;
@@ -77,6 +79,7 @@ export class Driver {
   #turn(): void {
     const { core, components } = this.#init;
     for (let continued = false; ; continued = true) {
+      this.#answered = false;
       const effects = core.drain(components.clock.nowMs(), continued);
       if (effects.length === 0) break;
       // What goes out first goes out at once; applying may take its time.
@@ -85,6 +88,7 @@ export class Driver {
         if (isNodeEffect(effect)) this.#init.handleEffect(effect);
       }
       if (this.#closed) return;
+      if (!this.#answered) break;
     }
     this.#encoded = undefined;
     this.#init.handleTurn();
@@ -113,8 +117,10 @@ export class Driver {
 
   #persist({ seq, write }: Extract<Effect, { type: 'persist' }>): void {
     const done = this.#init.storage.write(write);
+    if (this.#init.storage.durableAtOnce) return;
     const persisted = { type: 'persisted', seq } as const;
     if (done === undefined) {
+      this.#answered = true;
       this.#init.core.handle(persisted, this.#init.components.clock.nowMs());
       return;
     }
@@ -130,7 +136,9 @@ export class Driver {
     }
     const { bytes } = this.#encoded;
     const sent = this.#init.components.send(to, bytes, bytes.length > MAX_CONTROL_BYTES ? 'bulk' : lane);
-    if (!sent) this.#init.core.handle({ type: 'unsent', to, lane }, this.#init.components.clock.nowMs());
+    if (sent) return;
+    this.#answered = true;
+    this.#init.core.handle({ type: 'unsent', to, lane }, this.#init.components.clock.nowMs());
   }
 
   /** Moves the timer only forward in time: one that fires early finds nothing due and is set again. */

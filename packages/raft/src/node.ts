@@ -104,6 +104,7 @@ export class RaftNode<C, Q, R, O = void> {
         observer: preference === 'observer',
         reluctance: typeof preference === 'object' ? preference.reluctant : 1,
         limits: { ...DEFAULT_LIMITS, retainBytes, revertHorizonBytes },
+        durableAtOnce: storage.durableAtOnce,
       },
       rng: components.rng,
       stored,

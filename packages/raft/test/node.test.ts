@@ -193,6 +193,7 @@ describe('input from outside', () => {
         entries: [{ epoch, entries: [{ type: 'Command', value: new Uint8Array(11) }] }],
         commit: 0,
         round: 0,
+        durable: 0,
       },
     });
     expect(() => node.handleMessage(meshId(1), append)).toThrow(/maxCommandBytes 10/);

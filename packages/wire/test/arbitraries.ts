@@ -181,6 +181,7 @@ const raftBodies: RaftBodyFields = {
     entries: fc.array(fc.record({ epoch, entries: fc.array(logEntry, { maxLength: 3 }) }), { maxLength: 2 }),
     commit: safeU64,
     round: safeU64,
+    durable: safeU64,
   },
   Appended: {
     epoch,

@@ -56,6 +56,7 @@ describe('RaftMessage', () => {
       entries: [{ epoch, entries: [{ type: 'Command', value: Uint8Array.of(9) }] }],
       commit: 4,
       round: 1,
+      durable: 9,
     },
     {
       type: 'Appended',

@@ -78,6 +78,7 @@ const messages: Readonly<Record<string, readonly Field[]>> = {
     ['entries', 'EntryRun', 'repeated'],
     ['commit', Type.UINT64],
     ['round', Type.UINT64],
+    ['durable', Type.UINT64],
   ],
   RaftMessage: [
     ['incarnation', Type.UINT64],
@@ -137,7 +138,7 @@ export const protobufShapes = {
   append: protobufShape('RaftMessage'),
 };
 
-const INTEGERS_OF_64_BITS = new Set(['startMs', 'updateMs', 'term', 'index', 'commit', 'round']);
+const INTEGERS_OF_64_BITS = new Set(['startMs', 'updateMs', 'term', 'index', 'commit', 'round', 'durable']);
 
 /** A value of ours as protobuf-es wants it: variants as a oneof, 64-bit integers as bigint. */
 function asOneof(value: unknown): unknown {

@@ -65,6 +65,7 @@ function sampleAppend(index: number): RaftMessage {
       entries: [{ epoch, entries: Array.from({ length: 64 }, command) }],
       commit: 100_000 + index,
       round: 77,
+      durable: 0,
     },
   };
 }

@@ -9,6 +9,8 @@ export interface CoreConfig {
   /** Multiplies the election timeout: 1, or a reluctant member's factor. */
   readonly reluctance: number;
   readonly limits: CoreLimits;
+  /** The store is durable when a write returns: `persisted` need not be told. */
+  readonly durableAtOnce?: boolean | undefined;
 }
 
 /** Bounds of everything that a core keeps or sends. */

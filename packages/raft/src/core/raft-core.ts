@@ -76,6 +76,7 @@ export class RaftCore {
         handleRequest(s, { request: input.request, from: undefined }, input.what, nowMs);
         return;
       case 'persisted':
+        if (s.config.durableAtOnce) return;
         s.handlePersisted(input.seq);
         if (s.role === 'leader') maybeAdvanceCommit(s);
         else if (s.matched > 0 && s.leader) s.ackDue = true;
@@ -102,6 +103,7 @@ export class RaftCore {
   drain(nowMs: number, continued = false): readonly Effect[] {
     const s = this.state;
     if (!continued) s.turn += 1;
+    if (s.settleWrites()) maybeAdvanceCommit(s);
     if (!s.stopped) {
       flushLeader(s, nowMs);
       flushFollower(s, nowMs);
@@ -287,7 +289,10 @@ export class RaftCore {
     if (!s.departing) return;
     if (s.role === 'leader') {
       if (!s.handedOver) return;
-    } else if (s.transferring && (!s.leader || !sameEpoch(s.log.epochAt(s.commit), s.epoch))) {
+    } else if (
+      s.transferring &&
+      (!s.leader || !sameEpoch(s.log.epochAt(Math.min(s.commit, s.leaderCommit)), s.epoch))
+    ) {
       return;
     }
     s.departing = false;

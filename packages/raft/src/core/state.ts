@@ -67,6 +67,9 @@ export class RaftState {
   yielding: Yielding | undefined;
   /** Follower: its log is the leader's up to here. */
   matched = 0;
+  /** Follower: what the leader said to hold durably, and to be committed. */
+  leaderDurable = 0;
+  leaderCommit = 0;
   /** Follower: reached the leader's commit index once in this epoch. */
   caughtUp = false;
   /** Follower: an append waits for its answer. */
@@ -107,6 +110,8 @@ export class RaftState {
   statusDeadlineMs: number;
 
   #effects: Effect[] = [];
+  /** How many of them are writes: these come first, in order. */
+  #persists = 0;
   #changed = true;
   #hardDirty = false;
   #reset = false;
@@ -211,11 +216,12 @@ export class RaftState {
 
   /** Effects since the last call, the pending write first. */
   takeEffects(): Effect[] {
-    this.#takeWrite();
+    if (!this.settleWrites()) this.#takeWrite();
     if (this.#changed) this.#effects.push({ type: 'state-changed' });
     this.#changed = false;
     const effects = this.#effects;
     this.#effects = [];
+    this.#persists = 0;
     return effects;
   }
 
@@ -306,6 +312,19 @@ export class RaftState {
     return this.#appendFrom !== undefined;
   }
 
+  /**
+   * With a store that is durable at once, what changed so far counts as durable before anything of it is sent: writes
+   * are the first effects. True when there was something.
+   */
+  settleWrites(): boolean {
+    let settled = false;
+    while (this.config.durableAtOnce && this.#takeWrite()) {
+      this.handlePersisted(this.#seq);
+      settled = true;
+    }
+    return settled;
+  }
+
   handlePersisted(seq: number): void {
     while (this.#writes[0] && this.#writes[0].seq <= seq) {
       this.durable = Math.max(this.durable, this.#writes[0].last);
@@ -314,7 +333,7 @@ export class RaftState {
     while (this.#withheld[0] && this.#withheld[0].seq <= seq) this.#withheld.shift()?.run();
   }
 
-  #takeWrite(): void {
+  #takeWrite(): boolean {
     const append: EntryRun[] =
       this.#appendFrom === undefined ? [] : this.log.range(this.#appendFrom, this.log.last);
     const snapshot = this.#snapshotDirty ? this.snapshot : undefined;
@@ -325,7 +344,7 @@ export class RaftState {
       this.#truncateTo !== undefined ||
       append.length > 0 ||
       this.#owesWithheld();
-    if (!needed) return;
+    if (!needed) return false;
     const write: LogWrite = {
       ...(this.#hardDirty ? { hardState: this.#hardState() } : {}),
       ...(this.#reset ? { reset: true } : {}),
@@ -342,7 +361,9 @@ export class RaftState {
     this.#appendFrom = undefined;
     this.#seq += 1;
     this.#writes.push({ seq: this.#seq, last: this.log.last });
-    this.#effects.unshift({ type: 'persist', seq: this.#seq, write });
+    this.#effects.splice(this.#persists, 0, { type: 'persist', seq: this.#seq, write });
+    this.#persists += 1;
+    return true;
   }
 
   #owesWithheld(): boolean {
@@ -376,6 +397,8 @@ export class RaftState {
     this.epoch = undefined;
     this.followedSide = undefined;
     this.matched = 0;
+    this.leaderDurable = 0;
+    this.leaderCommit = 0;
     this.caughtUp = false;
     this.ackDue = false;
     this.round = 0;

@@ -71,7 +71,7 @@ export class ReadTable {
   /** Follower: to be asked, or asked of the leader. */
   #unasked: ReadBatch[] = [];
   #asked: { batch: ReadBatch; leader: PeerId; deadlineMs: number }[] = [];
-  /** Follower: granted, not yet committed here. */
+  /** Granted, not yet committed here. */
   #granted: { batch: ReadBatch; index: number }[] = [];
   #count = 0;
 
@@ -134,7 +134,7 @@ export class ReadTable {
     if (asked) this.#refuse(state, asked, reason);
   }
 
-  /** Follower: answers what is granted up to the commit index. */
+  /** Answers what is granted up to the commit index. */
   handleCommit(state: RaftState): void {
     if (this.#granted.length === 0) return;
     this.#granted = this.#granted.filter(({ batch, index }) => {
@@ -189,7 +189,8 @@ export class ReadTable {
 
   #grant(state: RaftState, batch: ReadBatch, index: number): void {
     if (batch.from === undefined) {
-      this.#ready(state, batch);
+      this.#granted.push({ batch, index });
+      this.handleCommit(state);
     } else {
       this.#count -= batch.count;
       state.send(batch.from, { type: 'ReadGranted', read: batch.first, index });

@@ -62,6 +62,8 @@ export interface LogOwner {
 
 /** Where a member keeps its log. One member at a time. */
 export interface LogStorage {
+  /** Every write is durable when it returns, and none returns a promise: nobody then waits for it, not even a turn. */
+  readonly durableAtOnce?: boolean | undefined;
   /**
    * What was written before, or undefined for a new store. A store that outlives the process refuses an owner other than
    * its first one: no member may vote, or acknowledge, with what another one remembers.

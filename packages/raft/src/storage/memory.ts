@@ -37,6 +37,7 @@ export function memoryLogStorage(): LogStorage {
   };
 
   return {
+    durableAtOnce: true,
     async open(): Promise<StoredLog | undefined> {
       if (!hardState) return undefined;
       return {

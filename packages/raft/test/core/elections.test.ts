@@ -86,6 +86,7 @@ describe('a voter', () => {
       entries: [],
       commit: 3,
       round: 0,
+      durable: 0,
     } satisfies RaftBody;
     h.receive(1, heartbeat);
     h.run();

@@ -41,6 +41,7 @@ const BODIES: RaftBody[] = [
     entries: [{ epoch: epochOf(2, 1), entries: [opening(3), command('x')] }],
     commit: 2,
     round: 0,
+    durable: 0,
   },
   { type: 'Appended', epoch: epochOf(2, 0), term: 2, match: 3, round: 1, reject: undefined },
   {

@@ -18,6 +18,7 @@ const append = (
     entries: texts.length === 0 ? [] : [{ epoch: epochOf(term, from), entries: texts.map(command) }],
     commit: 0,
     round: 0,
+    durable: 0,
     ...extra,
   }) as never;
 

@@ -56,6 +56,7 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
       entries: [{ epoch: next, entries: [opening(3)] }],
       commit: 0,
       round: 0,
+      durable: 0,
     });
     const turn = h.run();
     expect(Harness.sent(turn).filter(([, { type }]) => type === 'Forward')).toEqual([
@@ -146,6 +147,7 @@ describe('a follower', () => {
       entries: [],
       commit: 0,
       round: 0,
+      durable: 0,
     }) as never;
 
   test('asks its leader for a transfer, and takes the answer from nobody else', () => {

@@ -187,6 +187,7 @@ describe('a voter is removed', () => {
       entries: [{ epoch: epochOf(2, 2), entries: [opening(3)] }],
       commit: 0,
       round: 0,
+      durable: 0,
     });
     h.run();
     expect(h.core.log.members).toEqual(set(0, 1, 2));

@@ -109,6 +109,7 @@ export class Cluster extends Timeline {
       observer: this.init.observers?.includes(node.index) ?? false,
       reluctance: 1,
       limits: { ...DEFAULT_LIMITS, maxAppendEntries: 8, maxInflightAppends: 4 },
+      durableAtOnce: (this.init.maxSyncMs ?? 0) === 0,
     };
     node.core = new RaftCore({ config, rng: this.rng, stored, nowMs: this.nowMs });
     beginLife(node);

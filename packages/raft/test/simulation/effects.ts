@@ -70,7 +70,7 @@ function persist(
     node.store.sync(seq);
     cluster.input(node, { type: 'persisted', seq });
   };
-  if (maxSyncMs === 0) sync();
+  if (node.core.state.config.durableAtOnce) node.store.sync(seq);
   else cluster.after(cluster.rng.float() * maxSyncMs, () => node.alive && node.life === life && sync());
 }
 

@@ -234,6 +234,8 @@ export const RaftMessage = struct('RaftMessage', {
       commit: safeU64,
       /** Read round that the answer confirms. */
       round: safeU64,
+      /** The leader holds its own log durably up to here. */
+      durable: safeU64,
     },
     Appended: {
       epoch: RaftEpoch,

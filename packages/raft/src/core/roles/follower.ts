@@ -1,6 +1,7 @@
 import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
-import { describeEpoch, sameEpoch } from '../epoch.ts';
+import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
 import { maybeMoveOver } from '../merge.ts';
+import { majority } from '../quorum.ts';
 import type { RaftState } from '../state.ts';
 
 type Append = Extract<RaftBody, { type: 'Append' }>;
@@ -25,6 +26,7 @@ export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: nu
   const last = take(s, prevIndex, body);
   if (last === undefined) return;
   if (last > s.matched) s.matched = last;
+  s.leaderDurable = body.durable;
   commit(s, body.commit);
   s.ackDue = true;
 }
@@ -35,10 +37,23 @@ export function handleCommitted(s: RaftState, from: PeerId, body: Committed): vo
 
 /** Never beyond what is known to be the leader's. */
 function commit(s: RaftState, index: number): void {
+  if (index > s.leaderCommit) s.leaderCommit = index;
   s.commitTo(Math.min(index, s.matched));
   if (s.caughtUp || s.commit < index) return;
   s.caughtUp = true;
   s.changed();
+}
+
+/**
+ * Where two are a majority, what the leader and this member hold durably is committed (Raft §5.4.2), and this member is
+ * the first to know: whoever waits here is answered a round trip earlier.
+ */
+function maybeCommitWithLeader(s: RaftState, leader: PeerId): void {
+  const index = Math.min(s.leaderDurable, s.matched, s.durable);
+  if (index <= s.commit || majority(s.log.members.length) > 2) return;
+  const peer = s.peers.get(leader);
+  if (!peer || !s.counted || !isMember(s.log.members, leader, peer.incarnation)) return;
+  if (sameEpoch(s.log.epochAt(index), s.epoch)) s.commitTo(index);
 }
 
 /** Whether an epoch that is not followed yet is to be followed; answers a leader whose time is over. */
@@ -135,6 +150,7 @@ export function flushFollower(s: RaftState, nowMs: number): void {
   const { leader, epoch } = s;
   if (!leader || !epoch || s.role !== 'follower') return;
   s.reads.sendAsked(s, leader, nowMs);
+  maybeCommitWithLeader(s, leader);
   if (!s.ackDue) return;
   const match = Math.min(s.matched, s.durable);
   if (match < s.matched) {

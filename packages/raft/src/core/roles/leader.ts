@@ -220,7 +220,7 @@ export function flushLeader(s: RaftState, nowMs: number): void {
   if (!leadership) return;
   if (s.reads.hasQueued && s.commit >= leadership.openingIndex) {
     leadership.round += 1;
-    s.reads.startRound(leadership.round, s.commit);
+    s.reads.startRound(leadership.round, readIndex(s));
     maybeConfirmReads(s);
   }
   const shared: SharedAppends = new Map();
@@ -240,6 +240,14 @@ export function flushLeader(s: RaftState, nowMs: number): void {
   if (s.departing) maybeLeave(s, leadership, nowMs);
   else if (isRemoved(s) && !s.transfer) beginTransfer(s, undefined, undefined, nowMs);
   flushTransfer(s, leadership);
+}
+
+/**
+ * What a read must see: everything that may have been answered. Where two are a majority a follower may have committed
+ * what its leader does not know to be committed yet.
+ */
+function readIndex(s: RaftState): number {
+  return majority(s.log.members.length) <= 2 ? s.log.last : s.commit;
 }
 
 function sendCommit(s: RaftState, leadership: Leadership, peer: PeerId, progress: Progress): void {
@@ -275,6 +283,7 @@ function sendEntries(
         entries: runs,
         commit: s.commit,
         round: leadership.round,
+        durable: s.durable,
       });
       append = { message, to, bytes };
       shared.set(progress.next, append);
@@ -301,6 +310,7 @@ function sendHeartbeat(s: RaftState, leadership: Leadership, peer: PeerId, progr
     entries: [],
     commit: s.commit,
     round: leadership.round,
+    durable: s.durable,
   });
 }
 
