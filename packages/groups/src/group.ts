@@ -1,5 +1,5 @@
 import type { Bond, Bonds } from '@mosaik/bonds';
-import type { RaftNode, RaftStatus } from '@mosaik/raft';
+import type { RaftNode, RaftStatus, Reverted } from '@mosaik/raft';
 import type { BondId, ConsensusConfig, GroupId, PeerId } from '@mosaik/wire';
 import { type Watch, WatchCell } from '@mosaik/wire/runtime';
 import { GroupError, toGroupError } from './errors.ts';
@@ -49,6 +49,7 @@ export class Group<C, Q, R, O = void> {
   /** The members that count. */
   readonly voters: Voters;
   #closing: Promise<void> | undefined;
+  readonly #stops = new Set<() => void>();
 
   /** Handles are made by `join()`. */
   constructor(member: Member<C, Q, R, O>, release: () => Promise<void>) {
@@ -171,6 +172,23 @@ export class Group<C, Q, R, O = void> {
     );
   }
 
+  /**
+   * Calls `listener` when commands of this node's log are gone, because its side of the group gave way to another one
+   * (quorum `dynamic`, after a network that was split is whole again). The machine is already without them. Each node
+   * tells of its own log: what several held is told by each. Ends when the returned function is called.
+   */
+  on(_event: 'log:reverted', listener: (reverted: Reverted<C>) => void): () => void {
+    const { listeners } = this.#member;
+    const own = (reverted: Reverted<C>) => listener(reverted);
+    listeners.add(own);
+    const stop = () => {
+      listeners.delete(own);
+      this.#stops.delete(stop);
+    };
+    this.#stops.add(stop);
+    return stop;
+  }
+
   /** Closes this handle; the node leaves the group when its last handle is closed. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#release().then(() => this.#end(undefined));
@@ -192,6 +210,7 @@ export class Group<C, Q, R, O = void> {
 
   #end(cause: unknown): void {
     const terminated = new GroupError('terminated', 'the group is closed', { cause });
+    for (const stop of [...this.#stops]) stop();
     this.#status.close(terminated);
     this.#bonds.close(terminated);
   }

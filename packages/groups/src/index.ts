@@ -12,6 +12,7 @@ export {
   memoryLogStorage,
   type Preference,
   type RaftStatus,
+  type Reverted,
   type StateMachine,
 } from '@mosaik/raft';
 export type { GroupBuilder, MachineGroupBuilder } from './builder.ts';

@@ -1,6 +1,6 @@
 import { type BondAcceptor, BondManager, Bonds } from '@mosaik/bonds';
 import type { TicketValidator } from '@mosaik/handshake';
-import { memoryLogStorage, RaftNode, type RaftStatus } from '@mosaik/raft';
+import { memoryLogStorage, RaftNode, type RaftStatus, type Reverted } from '@mosaik/raft';
 import type { Endpoint } from '@mosaik/transport';
 import type { GroupId, NetworkId, PeerId } from '@mosaik/wire';
 import { type Clock, type Logger, type Metrics, type Rng, WatchCell } from '@mosaik/wire/runtime';
@@ -46,6 +46,8 @@ export class Member<C, Q, R, O> {
   /** Set once opened: spares the hot path a turn. */
   node: RaftNode<C, Q, R, O> | undefined;
   handles = 0;
+  /** Of `log:reverted`. */
+  readonly listeners = new Set<(reverted: Reverted<C>) => void>();
   readonly #ended = new AbortController();
   #bondManager: BondManager | undefined;
   #closing: Promise<void> | undefined;
@@ -92,6 +94,7 @@ export class Member<C, Q, R, O> {
       preference: plan.preference,
       machine: plan.machine,
       storage: plan.storage ?? memoryLogStorage(),
+      handleReverted: (reverted) => this.#tell(reverted),
       components: {
         send: (peer, message, lane) => this.#bondManager?.send(peer, message, lane) ?? false,
         clock,
@@ -110,6 +113,16 @@ export class Member<C, Q, R, O> {
     this.#bondManager = this.#createBonds(node);
     components.directory.addGroup(this.id);
     return node;
+  }
+
+  #tell(reverted: Reverted<C>): void {
+    for (const listener of [...this.listeners]) {
+      try {
+        listener(reverted);
+      } catch (error) {
+        this.components.logger.error({ group: this.id, error }, 'a listener of log:reverted failed');
+      }
+    }
   }
 
   #createBonds(node: RaftNode<C, Q, R, O>): BondManager {

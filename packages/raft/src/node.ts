@@ -88,6 +88,7 @@ export class RaftNode<C, Q, R, O = void> {
   #changed = false;
   /** In this turn. */
   readonly #reverted: Reverted<C>[] = [];
+  #revertedCount = 0;
   #closed: 'closed' | 'failed' | 'diverged' | undefined;
 
   /** @throws RangeError / TypeError for a preference or machine that the configuration does not allow. */
@@ -528,6 +529,7 @@ export class RaftNode<C, Q, R, O = void> {
     const committed = Math.min(value.committed, effect.to);
     this.#status.set({ ...value, online: false, committed, applied: this.#applier.applied });
     if (!reverted) return;
+    this.#revertedCount += reverted.commands.length;
     components.metrics.count('mosaik.groups.raft.reverted', this.#labels, reverted.commands.length);
     components.logger.warn(
       { ...this.#labels, from: reverted.from, to: reverted.to, commands: reverted.commands.length },
@@ -542,7 +544,10 @@ export class RaftNode<C, Q, R, O = void> {
     if (!this.#changed) return;
     this.#changed = false;
     const { components } = this.#init;
-    const described = describeState(this.#core.state, this.#applier.applied, components.clock.nowMs());
+    const described = {
+      ...describeState(this.#core.state, this.#applier.applied, components.clock.nowMs()),
+      ...(this.#revertedCount > 0 ? { reverted: this.#revertedCount } : {}),
+    };
     const stored = this.#storage.problem?.value;
     const status = stored === undefined ? described : { ...described, problem: described.problem ?? stored };
     this.#status.set(status);

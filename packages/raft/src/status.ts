@@ -29,6 +29,8 @@ export interface RaftStatus {
   readonly voters?: VoterSet | undefined;
   /** A leader that does not reach a majority, or gave way to another side: it acknowledges nothing. */
   readonly suspended: boolean;
+  /** Commands that this member gave up since it was opened, because its side lost to another; absent while none. */
+  readonly reverted?: number | undefined;
 }
 
 /** The voters as this member's log has them. */

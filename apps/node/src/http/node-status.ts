@@ -7,7 +7,7 @@ export interface NodeStatus {
   /** The name that the operator gave the network. */
   readonly network: string;
   readonly groupId: GroupId;
-  /** `diverged`: this member met another history of the group and stopped. */
+  /** `diverged`: its side gave way to another, and the machine could not be taken back. */
   readonly health: 'running' | 'diverged' | 'failed' | 'closed';
   /** What an operator should know: why it stopped, or why it does not count. */
   readonly problem?: string;
@@ -24,6 +24,8 @@ export interface NodeStatus {
   readonly members: readonly PeerId[];
   /** Of a group with an explicit set: what it began with, and what it is now. */
   readonly voters?: Omit<VotersBody, 'mode'>;
+  /** Commands that this member gave up since it started, because its side lost to another; absent while none. */
+  readonly reverted?: number;
   readonly bonds: readonly BondDescription[];
   /** Every bond of the group that this node knows of. */
   readonly topology: readonly (readonly [PeerId, PeerId])[];

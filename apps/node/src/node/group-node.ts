@@ -68,6 +68,7 @@ export class GroupNode implements NodeHandle {
       logPosition: raft.logPosition,
       quorum: raft.quorum,
       members: raft.members,
+      ...(raft.reverted ? { reverted: raft.reverted } : {}),
       ...(raft.voters ? { voters: describeVoters(raft) } : {}),
       bonds: this.#describeBonds(),
       topology: group.bonds.topology.map(({ peers }) => peers),
