@@ -64,6 +64,7 @@ function isGone(s: RaftState, leadership: Leadership, member: RaftMember, nowMs:
   const peer = s.peers.get(member.peer);
   // Until it has spoken, all that is known of its incarnation is what its store was when it was opened.
   if (peer?.status && peer.incarnation !== member.incarnation) return true;
+  if (leadership.progress.get(member.peer)?.forgot) return true;
   if (!s.dynamic) return false;
   if (peer) {
     if (peer.status?.stopped) return true;

@@ -17,6 +17,8 @@ export class Progress {
   sentRound = 0;
   /** Commit index last sent to it. */
   sentCommit = 0;
+  /** Lost, or never had, what it acknowledged: counts for nothing, and is sent nothing but heartbeats. */
+  forgot = false;
   lastAckMs: number;
   inflightBytes = 0;
   /** End index and bytes of each append on the way, oldest first. */
@@ -57,6 +59,16 @@ export class Progress {
     this.next = Math.max(this.match, index) + 1;
     this.probing = true;
     this.awaiting = false;
+    this.#inflight.length = 0;
+    this.inflightBytes = 0;
+  }
+
+  handleForgotten(): void {
+    this.forgot = true;
+    this.match = 0;
+    this.round = 0;
+    this.engaged = false;
+    this.probing = false;
     this.#inflight.length = 0;
     this.inflightBytes = 0;
   }

@@ -31,6 +31,8 @@ export interface Leadership {
   heartbeatDeadlineMs: number;
   suspendedSinceMs: number | undefined;
   /** A change of the set that somebody waits for. */
+  /** Incarnations that lost what they acknowledged, while this leader leads. */
+  readonly forgetful: Map<PeerId, bigint>;
   change: { readonly asker: Asker; readonly index: number } | undefined;
   /** To the leader of another side, and when the next one may be made. */
   claim: ClaimOut | undefined;
@@ -58,6 +60,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     heartbeatDeadlineMs: nowMs,
     suspendedSinceMs: undefined,
     change: undefined,
+    forgetful: new Map(),
     claim: undefined,
     claimAfterMs: nowMs,
   };
@@ -80,7 +83,11 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
 
 /** A bond formed: nothing that was known of that peer's log holds any more. */
 export function addFollower(s: RaftState, peer: PeerId, incarnation: bigint, nowMs: number): void {
-  s.leadership?.progress.set(peer, new Progress(incarnation, s.log.last + 1, nowMs));
+  const { leadership } = s;
+  if (!leadership) return;
+  const progress = new Progress(incarnation, s.log.last + 1, nowMs);
+  if (leadership.forgetful.get(peer) === incarnation) progress.handleForgotten();
+  leadership.progress.set(peer, progress);
 }
 
 export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs: number): void {
@@ -91,7 +98,7 @@ export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs
     s.becomeFollower(body.term, nowMs);
     return;
   }
-  if (body.match > s.log.last) return;
+  if (body.match > s.log.last || progress.forgot) return;
   progress.lastAckMs = nowMs;
   if (body.round > progress.round && body.round <= leadership.round) progress.round = body.round;
   const { reject } = body;
@@ -100,13 +107,31 @@ export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs
       ? reject.prev !== 0 && reject.prev !== progress.next - 1
       : reject.prev !== 0 && reject.prev <= progress.match;
     if (reject.prev === 0) progress.match = 0;
-    if (!stale) progress.probeAfter(s.log.commonWith(reject.runs, reject.last).index);
+    const common = s.log.commonWith(reject.runs, reject.last);
+    if (reject.last < progress.match || (common.exact && common.index < progress.match)) {
+      handleForgetful(s, leadership, from, progress);
+    } else if (!stale) {
+      progress.probeAfter(common.index);
+    }
   } else {
     progress.handleAck(body.match);
   }
   maybeAdvanceCommit(s);
   maybeConfirmReads(s);
   maybeChangeView(s, nowMs);
+}
+
+/**
+ * A log ends below what it acknowledged, or differs there: a store that forgot without becoming another incarnation, so
+ * its votes are worth nothing either. Asking it again would get the same answer, without a pause.
+ */
+function handleForgetful(s: RaftState, leadership: Leadership, peer: PeerId, progress: Progress): void {
+  s.note('error', 'a member lost what it had acknowledged: it counts no more', {
+    peer,
+    match: progress.match,
+  });
+  leadership.forgetful.set(peer, progress.incarnation);
+  progress.handleForgotten();
 }
 
 /** Commits what a majority of the set in force holds durably, if it is of this epoch (Raft §5.4.2). */
@@ -204,8 +229,8 @@ export function countHeard(
       continue;
     }
     const progress = leadership.progress.get(peer);
-    if (progress?.incarnation === incarnation && nowMs - progress.lastAckMs <= s.electionTimeoutMs)
-      heard += 1;
+    if (progress?.incarnation !== incarnation || progress.forgot) continue;
+    if (nowMs - progress.lastAckMs <= s.electionTimeoutMs) heard += 1;
   }
   return heard;
 }
@@ -265,6 +290,7 @@ function sendEntries(
   progress: Progress,
   shared: SharedAppends,
 ): void {
+  if (progress.forgot) return;
   const { maxInflightAppends, maxInflightBytes, maxAppendBytes, maxAppendEntries } = s.config.limits;
   while (progress.next <= s.log.last) {
     if (progress.probing && progress.awaiting) return;
