@@ -49,6 +49,8 @@ interface Closing {
   readonly sinceMs: number;
 }
 
+const SETTLED = Promise.resolve();
+
 type Phase = 'handshake' | 'proven' | 'open' | 'closing' | 'closed';
 
 /** One QUIC connection, driven by its endpoint: datagrams in, turns, timers. */
@@ -79,7 +81,9 @@ export class QuicConnection implements Connection {
   #remoteId: PeerId | undefined;
   #alpn = '';
   #exporterSecret: Uint8Array | undefined;
+  /** Datagrams that arrived in this turn, and in the one before. */
   #burst = 0;
+  #lastBurst = 0;
   #readsDue = false;
   #postponed = false;
   #heard = false;
@@ -192,14 +196,21 @@ export class QuicConnection implements Connection {
     this.#endpoint.schedule(this);
     if (this.#phase === 'handshake' && native.isEstablished()) this.#handleEstablished(native);
     this.#burst += 1;
-    if (this.#burst <= EAGER_DATAGRAMS) this.#read(native);
-    else this.#readsDue = true;
+    if (this.#burst > EAGER_DATAGRAMS) {
+      this.#readsDue = true;
+      return;
+    }
+    this.#streams.handleArrival();
+    this.#read(native);
+    // A lone datagram, as in question and answer: the answer does not wait for the end of the turn.
+    if (this.#burst === 1 && this.#lastBurst <= 1) SETTLED.then(this.#answerSoon);
   }
 
   /** One turn of the loop: what arrived is read, what was written leaves. */
   handleTurn(nowMs: number): void {
     const native = this.#native;
     if (!native) return;
+    this.#lastBurst = this.#burst;
     this.#burst = 0;
     if (this.#heard) {
       this.#heard = false;
@@ -207,6 +218,7 @@ export class QuicConnection implements Connection {
     }
     if (this.#readsDue) {
       this.#readsDue = false;
+      this.#streams.handleArrival();
       this.#read(native);
       // Acknowledgements leave with what the application answers; once only, or a steady stream would wait for ever.
       if (!this.#postponed) {
@@ -282,12 +294,19 @@ export class QuicConnection implements Connection {
     this.#release();
   }
 
+  /** Runs after all that the application does at once with what arrived: promises settle before the next tick. */
+  readonly #answerSoon = (): void => process.nextTick(this.#answer);
+
+  readonly #answer = (): void => {
+    if (this.#streams.pending) this.#endpoint.runTurnOf(this);
+  };
+
   #over(): CloseReason | undefined {
     return this.#ended ?? this.#closing?.reason;
   }
 
   #read(native: NativeConnection): void {
-    if (!native.isReadable()) return;
+    if (!this.#streams.soleReader && !native.isReadable()) return;
     if (this.#phase === 'proven') this.#readWelcome(native);
     this.#streams.read();
   }

@@ -177,6 +177,11 @@ export class QuicEndpoint implements Endpoint {
     if (this.#turn.push(connection) === 1) setImmediate(this.#runTurn);
   }
 
+  /** Gives the connection its turn now; the one that is scheduled finds little to do. */
+  runTurnOf(connection: QuicConnection): void {
+    this.#drive(connection, () => connection.handleTurn(this.clock.nowMs()));
+  }
+
   /** Sends the connection's next datagram. False when there is none now. */
   sendNext(native: NativeConnection, connection: QuicConnection, copies?: Buffer[]): boolean {
     const socket = this.#socket;

@@ -15,6 +15,8 @@ export class QuicLink implements Link {
   maxFrameBytes: number;
   /** The stream, once something was sent on it or it was accepted. */
   streamId: number | undefined;
+  /** Set while it is among those with something to send. */
+  pending = false;
 
   #priority: LinkPriority;
   #priorityChanged: boolean;
@@ -27,6 +29,8 @@ export class QuicLink implements Link {
   #borrowed: { upTo: number; resolve: () => void; reject: (reason: unknown) => void }[] = [];
   readonly #finished = new WaitQueue();
 
+  /** The arrival after which everything there was had been read. */
+  #emptySince = -1;
   #finishing = false;
   #finSent = false;
   #finReceived = false;
@@ -188,8 +192,11 @@ export class QuicLink implements Link {
 
   /** Reads once. False when there is nothing now. */
   #fill(): boolean {
-    if (this.#finReceived || this.streamId === undefined) return false;
-    const read = this.#streams.readInto(this.streamId, this.#decoder);
+    const { arrivals } = this.#streams;
+    if (this.#emptySince === arrivals || this.#finReceived || this.streamId === undefined) return false;
+    const room = this.#decoder.reserve();
+    const read = this.#streams.readInto(this.streamId, room);
+    if (!read || read[0] < room.length) this.#emptySince = arrivals;
     if (!read) return false;
     const [length, fin] = read;
     this.#decoder.commit(length);

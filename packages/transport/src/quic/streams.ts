@@ -1,5 +1,4 @@
 import type { TransportError } from '../errors.ts';
-import type { FrameDecoder } from '../framing.ts';
 import type { Link, LinkPriority } from '../ports.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import { MAX_PEER_STREAMS } from './config.ts';
@@ -31,10 +30,12 @@ export class Streams {
   readonly #links = new Set<QuicLink>();
   /** Links that wait for frames. */
   readonly #readers = new Set<QuicLink>();
-  /** Links with something to send. */
-  readonly #pendingHigh = new Set<QuicLink>();
-  readonly #pending = new Set<QuicLink>();
+  /** Links with something to send, each once. */
+  #pendingHigh: QuicLink[] = [];
+  #pending: QuicLink[] = [];
   readonly #waiting = new ItemQueue<QuicLink>(MAX_PEER_STREAMS);
+  /** Counts arrivals, so that a link knows whether it has read everything. */
+  arrivals = 0;
   #nextOwn: number;
   #nextPeer: number;
   #error: TransportError | undefined;
@@ -48,7 +49,7 @@ export class Streams {
 
   /** Whether something written has not been taken by the library. */
   get pending(): boolean {
-    return this.#pendingHigh.size + this.#pending.size > 0;
+    return this.#pendingHigh.length + this.#pending.length > 0;
   }
 
   open(priority: LinkPriority): Link {
@@ -64,7 +65,9 @@ export class Streams {
   // What links ask.
 
   handlePending(link: QuicLink): void {
-    (link.priority === 'high' ? this.#pendingHigh : this.#pending).add(link);
+    if (link.pending) return;
+    link.pending = true;
+    (link.priority === 'high' ? this.#pendingHigh : this.#pending).push(link);
     this.#init.onPending();
   }
 
@@ -81,11 +84,11 @@ export class Streams {
     this.#init.onViolation(reason);
   }
 
-  /** Reads what a stream has into a decoder's room: how many bytes, and whether they were the last. */
-  readInto(streamId: number, decoder: FrameDecoder): readonly [length: number, fin: boolean] | undefined {
+  /** Reads what a stream has into `room`: how many bytes, and whether they were the last. */
+  readInto(streamId: number, room: Uint8Array): readonly [length: number, fin: boolean] | undefined {
     if (!this.#native?.streamReadable(streamId)) return undefined;
     try {
-      const read = this.#native.streamRecv(streamId, decoder.reserve());
+      const read = this.#native.streamRecv(streamId, room);
       // Reading opens the window again: the peer is told in this turn.
       if (read) this.#init.onPending();
       return read ?? undefined;
@@ -96,6 +99,16 @@ export class Streams {
   }
 
   // What the connection drives.
+
+  /** Datagrams were taken in: streams that were found empty may have bytes. */
+  handleArrival(): void {
+    this.arrivals += 1;
+  }
+
+  /** Whether there is nobody but one link to look after: asking it costs no more than asking the connection. */
+  get soleReader(): boolean {
+    return this.#readers.size === 1 && !this.#waiting.wanted;
+  }
 
   /** Serves who waits for a link or for frames. */
   read(): void {
@@ -112,8 +125,16 @@ export class Streams {
 
   /** Gives the library what it takes, urgent links first. */
   write(native: NativeConnection): void {
-    if (this.#pendingHigh.size > 0) this.#writeAll(native, this.#pendingHigh);
-    if (this.#pending.size > 0) this.#writeAll(native, this.#pending);
+    const high = this.#pendingHigh;
+    if (high.length > 0) {
+      this.#pendingHigh = [];
+      this.#writeAll(native, high, this.#pendingHigh);
+    }
+    const normal = this.#pending;
+    if (normal.length > 0) {
+      this.#pending = [];
+      this.#writeAll(native, normal, this.#pending);
+    }
   }
 
   /** No more will be written or arrive; what arrived, links that nobody took included, can still be received. */
@@ -127,11 +148,12 @@ export class Streams {
 
   /** The library's memory is about to go: takes over what it holds for links. */
   release(): void {
+    this.handleArrival();
     for (const link of this.#links) link.absorb();
     this.#links.clear();
     this.#readers.clear();
-    this.#pendingHigh.clear();
-    this.#pending.clear();
+    this.#pendingHigh = [];
+    this.#pending = [];
     this.#native = undefined;
   }
 
@@ -149,15 +171,17 @@ export class Streams {
     return link;
   }
 
-  #writeAll(native: NativeConnection, links: Set<QuicLink>): void {
-    for (const link of [...links]) {
+  /** What is not taken whole waits in `left`. */
+  #writeAll(native: NativeConnection, links: readonly QuicLink[], left: QuicLink[]): void {
+    for (const link of links) {
+      link.pending = false;
       const streamId = link.streamId ?? this.#begin(native, link);
-      if (streamId === undefined) continue;
-      const done = this.#writeOne(native, link, streamId);
-      links.delete(link);
-      // What is left goes to the end of the line.
-      if (!done) links.add(link);
-      else if (link.done) this.#links.delete(link);
+      if (streamId !== undefined && this.#writeOne(native, link, streamId)) {
+        if (link.done) this.#links.delete(link);
+      } else if (!link.pending) {
+        link.pending = true;
+        left.push(link);
+      }
     }
   }
 
