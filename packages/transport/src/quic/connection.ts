@@ -203,7 +203,7 @@ export class QuicConnection implements Connection {
     this.#streams.handleArrival();
     this.#read(native);
     // A lone datagram, as in question and answer: the answer does not wait for the end of the turn.
-    if (this.#burst === 1 && this.#lastBurst <= 1) SETTLED.then(this.#answerSoon);
+    if (this.#burst === 1 && this.#lastBurst <= 1) void SETTLED.then(this.#answerSoon);
   }
 
   /** One turn of the loop: what arrived is read, what was written leaves. */
