@@ -39,7 +39,7 @@ export async function publishedProblems(tarball: Uint8Array): Promise<string[]> 
 /** Files that the exports map names and the tarball lacks. */
 export function missingExports(manifest: Manifest, tarball: Uint8Array): string[] {
   const packed = createPackageFromTarballData(tarball);
-  const named = Object.values(manifest.exports ?? {}).flatMap((target) =>
+  const named = Object.values(manifest.publishConfig?.exports ?? manifest.exports ?? {}).flatMap((target) =>
     typeof target === 'string' ? [target] : Object.values(target),
   );
   return named.filter((path) => !packed.fileExists(join('/node_modules', packed.packageName, path)));

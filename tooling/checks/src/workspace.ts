@@ -11,6 +11,7 @@ export interface Manifest {
   peerDependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
   exports?: Record<string, string | Record<string, string>>;
+  publishConfig?: { exports?: Record<string, string | Record<string, string>> };
 }
 
 export interface Package {

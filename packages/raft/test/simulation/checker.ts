@@ -9,9 +9,10 @@ import { elections } from './invariants/elections.ts';
 import { entries } from './invariants/entries.ts';
 import type { CreateInvariant, Invariant } from './invariants/invariant.ts';
 import { leaders } from './invariants/leaders.ts';
+import { linearizability } from './invariants/linearizability.ts';
 import { reverts } from './invariants/reverts.ts';
 import { sets } from './invariants/sets.ts';
-import type { Call, SimNode } from './sim-node.ts';
+import type { Call, Read, SimNode } from './sim-node.ts';
 import type { SimStore } from './store.ts';
 
 const INVARIANTS: readonly CreateInvariant[] = [
@@ -23,10 +24,17 @@ const INVARIANTS: readonly CreateInvariant[] = [
   acknowledgements,
   clients,
   reverts,
+  linearizability,
 ];
 
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation';
+}
+
+/** What was committed at an index: the nonce of its epoch, and the term in which somebody first knew. */
+export interface Committed {
+  readonly nonce: bigint;
+  readonly term: number;
 }
 
 /** Shows every step to every invariant, and keeps the few facts that several of them need. */
@@ -35,14 +43,16 @@ export class Checker {
   readonly #invariants: readonly Invariant[];
   /** Of those that lost theirs: what they acknowledged they did hold. */
   readonly #forgotten = new Map<string, SimStore>();
-  /** side → index → nonce of what was committed there. */
-  readonly #committed = new Map<string, Map<number, bigint>>();
+  /** By side and index. */
+  readonly #committed = new Map<string, Map<number, Committed>>();
   readonly forcedEpochs = new Set<bigint>();
   /** Highest index acknowledged to a caller: later linearizable reads must see it (voters mode). */
   ackedFloor = 0;
   readonly acked: Call[] = [];
   /** Commands that some member gave up and said so: nonce@index. */
   readonly lost = new Set<string>();
+  /** Who answered what lately. */
+  readonly served = new Map<SimNode, 'write' | 'read' | 'both'>();
   steps = 0;
 
   constructor(cluster: Cluster) {
@@ -58,7 +68,7 @@ export class Checker {
   }
 
   /** What any member ever took as committed, by index. */
-  committedOn(side: string): Map<number, bigint> {
+  committedOn(side: string): Map<number, Committed> {
     let committed = this.#committed.get(side);
     if (!committed) {
       committed = new Map();
@@ -123,17 +133,36 @@ export class Checker {
 
   handleAcked(node: SimNode, call: Call): void {
     for (const invariant of this.#invariants) invariant.handleAcked?.(node, call);
+    this.#serve(node, 'write');
     this.acked.push({ ...call });
     this.ackedFloor = Math.max(this.ackedFloor, call.from);
   }
 
-  handleRead(node: SimNode, floor: number): void {
-    for (const invariant of this.#invariants) invariant.handleRead?.(node, floor);
+  handleRead(node: SimNode, read: Read): void {
+    this.#serve(node, 'read');
+    for (const invariant of this.#invariants) invariant.handleRead?.(node, read);
+  }
+
+  handleSent(call: Call): void {
+    for (const invariant of this.#invariants) invariant.handleSent?.(call);
+  }
+
+  handleRefused(node: SimNode, call: Call): void {
+    for (const invariant of this.#invariants) invariant.handleRefused?.(node, call);
+  }
+
+  handleAsked(read: Read): void {
+    for (const invariant of this.#invariants) invariant.handleAsked?.(read);
   }
 
   /** Every acknowledged write is in this log, at its place. */
   checkAcked(node: SimNode): void {
     assertKept(this, node);
+  }
+
+  #serve(node: SimNode, what: 'write' | 'read'): void {
+    const before = this.served.get(node);
+    this.served.set(node, before === undefined || before === what ? what : 'both');
   }
 
   handleQuiet(): void {

@@ -16,15 +16,15 @@
 import { type ConsensusOptions, consensus } from '@mosaik/raft';
 import type { RaftRequest } from '@mosaik/wire';
 import type { Rng } from '@mosaik/wire/runtime';
-import { seededRng } from '@mosaik/wire/testing';
 import { type CoreConfig, DEFAULT_LIMITS } from '../../src/core/config.ts';
 import type { Effect } from '../../src/core/effect.ts';
 import type { Input } from '../../src/core/input.ts';
 import { RaftCore } from '../../src/core/raft-core.ts';
 import { Checker } from './checker.ts';
 import { executeEffect } from './effects.ts';
-import { SimNetwork } from './network.ts';
-import { beginLife, createNode, describeNode, type SimNode } from './sim-node.ts';
+import { fastRng } from './fast-rng.ts';
+import { type Network, SimNetwork } from './network.ts';
+import { beginLife, type Call, createNode, describeNode, type SimNode } from './sim-node.ts';
 import { SimStore } from './store.ts';
 import { Timeline } from './timeline.ts';
 
@@ -39,6 +39,12 @@ export interface ClusterInit {
   /** Largest delay of a message and of a durable write, ms. */
   readonly maxDelayMs?: number | undefined;
   readonly maxSyncMs?: number | undefined;
+  /** How far clocks run from true time, at most: 0.01 is one percent. */
+  readonly drift?: number | undefined;
+  /** How far wall clocks are off, at most. */
+  readonly maxSkewMs?: number | undefined;
+  /** Default: bonds that both ends see alike. */
+  readonly createNetwork?: ((cluster: Cluster) => Network) | undefined;
   /** Changes what a core does, to show that the checker notices. */
   readonly sabotage?: ((core: RaftCore, node: SimNode) => void) | undefined;
   readonly mangle?: ((effects: readonly Effect[], node: SimNode) => readonly Effect[]) | undefined;
@@ -48,7 +54,7 @@ export interface ClusterInit {
 export class Cluster extends Timeline {
   readonly rng: Rng;
   readonly nodes: readonly SimNode[];
-  readonly network: SimNetwork;
+  readonly network: Network;
   readonly checker: Checker;
   readonly init: ClusterInit;
   readonly config: ReturnType<typeof consensus>;
@@ -57,7 +63,7 @@ export class Cluster extends Timeline {
   constructor(init: ClusterInit) {
     super();
     this.init = init;
-    this.rng = seededRng(init.seed);
+    this.rng = fastRng(init.seed);
     this.nodes = Array.from({ length: init.size }, (_, index) => createNode(index));
     this.config = consensus({
       heartbeatIntervalMs: 100,
@@ -68,7 +74,7 @@ export class Cluster extends Timeline {
       ...init.options,
       quorum: init.mode === 'dynamic' ? 'dynamic' : { voters: this.nodes.map(({ id }) => id) },
     });
-    this.network = new SimNetwork(this);
+    this.network = init.createNetwork?.(this) ?? new SimNetwork(this);
     this.checker = new Checker(this);
   }
 
@@ -111,13 +117,17 @@ export class Cluster extends Timeline {
       limits: { ...DEFAULT_LIMITS, maxAppendEntries: 8, maxInflightAppends: 4 },
       durableAtOnce: (this.init.maxSyncMs ?? 0) === 0,
     };
-    node.core = new RaftCore({ config, rng: this.rng, stored, nowMs: this.nowMs });
+    const { drift = 0, maxSkewMs = 0 } = this.init;
+    node.clockRate = 1 + drift * (2 * this.rng.float() - 1);
+    node.clockOffsetMs = -this.nowMs * (node.clockRate - 1);
+    node.wallSkewMs = maxSkewMs * (2 * this.rng.float() - 1);
+    node.core = new RaftCore({ config, rng: this.rng, stored, nowMs: this.localMs(node) });
     beginLife(node);
     this.init.sabotage?.(node.core, node);
     node.bootIncarnation = node.core.state.incarnation;
     this.checker.handleStart(node);
     this.touch(node);
-    for (const peer of this.nodes) if (peer !== node) this.network.dial(node, peer);
+    this.network.handleStart(node);
   }
 
   crash(node: SimNode, keepStore: boolean): void {
@@ -127,7 +137,7 @@ export class Cluster extends Timeline {
     if (!keepStore) {
       this.checker.handleForgotten(node);
       node.store = new SimStore();
-    }
+    } else node.store.crash((count) => this.int(count));
     this.network.handleCrash(node);
   }
 
@@ -138,9 +148,7 @@ export class Cluster extends Timeline {
     this.input(node, { type: 'depart' });
     const depart = () => {
       if (!node.alive || node.life !== life) return;
-      for (const peer of this.nodes) {
-        if (peer !== node && this.bonded(node, peer)) this.network.bondDown(node, peer, true);
-      }
+      this.network.handleLeave(node);
       this.crash(node, keepStore);
     };
     const poll = (left: number) => {
@@ -164,6 +172,10 @@ export class Cluster extends Timeline {
     for (const a of this.nodes) for (const b of this.nodes) if (a.index < b.index) this.heal(a, b);
   }
 
+  cutOneWay(from: SimNode, to: SimNode): void {
+    this.network.cutOneWay(from, to);
+  }
+
   stall(a: SimNode, b: SimNode, forMs: number): void {
     this.network.stall(a, b, forMs);
   }
@@ -182,17 +194,21 @@ export class Cluster extends Timeline {
     if (!node.alive) return;
     const first = node.nextCall;
     for (const value of values) {
-      node.calls.set(node.nextCall++, { value, from: 0, nonce: 0n, state: 'sent' });
+      const call: Call = { value, from: 0, nonce: 0n, state: 'sent' };
+      node.calls.set(node.nextCall++, call);
+      this.checker.handleSent(call);
     }
     const proposals = values.map((value) => [new TextEncoder().encode(value)]);
     this.input(node, { type: 'propose', first, proposals });
   }
 
   /** A linearizable read: it must see whatever was acknowledged before. */
-  read(node: SimNode): void {
+  read(node: SimNode, key = ''): void {
     if (!node.alive) return;
     const id = node.nextCall++;
-    node.reads.set(id, { floor: this.checker.ackedFloor });
+    const read = { floor: this.checker.ackedFloor, key };
+    node.reads.set(id, read);
+    this.checker.handleAsked(read);
     this.input(node, { type: 'read', first: id, count: 1 });
   }
 
@@ -203,9 +219,30 @@ export class Cluster extends Timeline {
 
   // ---- steps
 
+  /** The time as its process sees it. */
+  localMs(node: SimNode): number {
+    return this.nowMs * node.clockRate + node.clockOffsetMs;
+  }
+
+  /** Now, or once the process no longer stands still; never in another life. */
+  whenRunning(node: SimNode, run: () => void): void {
+    if (this.nowMs >= node.pausedUntilMs) {
+      run();
+      return;
+    }
+    const { life } = node;
+    this.after(node.pausedUntilMs - this.nowMs, () => {
+      if (node.life === life) this.whenRunning(node, run);
+    });
+  }
+
   input(node: SimNode, input: Input): void {
     if (!node.alive) return;
-    node.core.handle(input, this.nowMs);
+    if (this.nowMs < node.pausedUntilMs) {
+      this.whenRunning(node, () => this.input(node, input));
+      return;
+    }
+    node.core.handle(input, this.localMs(node));
     this.checker.handleStep(node);
     this.touch(node);
   }
@@ -216,19 +253,24 @@ export class Cluster extends Timeline {
     const delayMs = this.chance(0.7) ? 0 : this.rng.float();
     const { life } = node;
     node.drainAtMs = this.nowMs + delayMs;
-    this.after(delayMs, () => {
-      if (!node.alive || node.life !== life) return;
-      node.drainAtMs = undefined;
-      this.#drain(node);
-    });
+    this.after(delayMs, () =>
+      this.whenRunning(node, () => {
+        if (!node.alive || node.life !== life) return;
+        node.drainAtMs = undefined;
+        this.#drain(node);
+      }),
+    );
   }
 
   #drain(node: SimNode): void {
     for (let continued = false; ; continued = true) {
-      let effects = node.core.drain(this.nowMs, continued);
+      let effects = node.core.drain(this.localMs(node), continued);
       if (effects.length === 0) break;
       if (this.init.mangle) effects = this.init.mangle(effects, node);
-      for (const effect of effects) executeEffect(this, node, effect);
+      for (const effect of effects) {
+        executeEffect(this, node, effect);
+        if (!node.alive) return;
+      }
       this.checker.handleStep(node);
     }
     this.checker.handleTurn(node);
@@ -239,7 +281,7 @@ export class Cluster extends Timeline {
   #scheduleTick(node: SimNode, dueMs: number): void {
     node.tickAtMs = dueMs;
     const { life } = node;
-    this.after(Math.max(0, dueMs - this.nowMs), () => {
+    this.after(Math.max(0, dueMs - this.localMs(node)) / node.clockRate, () => {
       if (!node.alive || node.life !== life || node.tickAtMs !== dueMs) return;
       node.tickAtMs = Number.POSITIVE_INFINITY;
       this.input(node, { type: 'tick' });

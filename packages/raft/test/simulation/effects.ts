@@ -31,7 +31,10 @@ export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): 
     case 'uncertain':
       for (let id = effect.first; id < effect.first + effect.count; id += 1) {
         const call = node.calls.get(id);
-        if (call) call.state = effect.type === 'refused' ? 'failed' : 'unknown';
+        if (call) {
+          call.state = effect.type === 'refused' ? 'failed' : 'unknown';
+          if (call.state === 'failed') cluster.checker.handleRefused(node, call);
+        }
         node.calls.delete(id);
       }
       return;
@@ -39,7 +42,7 @@ export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): 
       for (let id = effect.first; id < effect.first + effect.count; id += 1) {
         const read = node.reads.get(id);
         node.reads.delete(id);
-        if (read) cluster.checker.handleRead(node, read.floor);
+        if (read) cluster.checker.handleRead(node, read);
       }
       return;
     case 'read-refused':
@@ -66,12 +69,20 @@ function persist(
   const { maxSyncMs = 0 } = cluster.init;
   node.store.write(seq, write);
   cluster.checker.handleWrite(node, write);
+  if (node.failsToSync) {
+    cluster.crash(node, true);
+    return;
+  }
   const sync = () => {
     node.store.sync(seq);
     cluster.input(node, { type: 'persisted', seq });
   };
   if (node.core.state.config.durableAtOnce) node.store.sync(seq);
-  else cluster.after(cluster.rng.float() * maxSyncMs, () => node.alive && node.life === life && sync());
+  else
+    cluster.after(
+      cluster.rng.float() * maxSyncMs * node.slowSyncs,
+      () => node.alive && node.life === life && sync(),
+    );
 }
 
 function apply(cluster: Cluster, node: SimNode, to: number): void {

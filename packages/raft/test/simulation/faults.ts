@@ -39,7 +39,10 @@ const FAULTS: readonly {
   },
   { weight: 1, run: transfer },
   { weight: 2, voters: true, run: changeVoters },
+  { weight: 1, run: pause },
+  { weight: 1, run: trouble },
   { weight: 1, parts: true, run: part },
+  { weight: 1, parts: true, run: cutOneWay },
   { weight: 1, parts: true, run: ({ cluster }) => cluster.healAll() },
 ];
 
@@ -86,6 +89,32 @@ function changeVoters({ cluster, victim }: Fault): void {
     const asked = cluster.chance(0.7) ? (cluster.leaders[0] ?? victim) : victim;
     cluster.request(asked, { type: cluster.chance(0.5) ? 'AddVoter' : 'RemoveVoter', peer: id });
   }
+}
+
+/** The process stands still: stopped, swapped out, or busy with something else. */
+function pause({ cluster, victim }: Fault): void {
+  victim.pausedUntilMs = cluster.nowMs + cluster.int(cluster.chance(0.5) ? 300 : 3000);
+}
+
+/** The disk is slow for a while, or fails to sync, which ends the process; the write may be there all the same. */
+function trouble({ cluster, victim, durable }: Fault): void {
+  if (!durable) return;
+  if (cluster.chance(0.5)) {
+    victim.slowSyncs = 20;
+    cluster.after(cluster.int(3000), () => {
+      victim.slowSyncs = 1;
+    });
+  } else {
+    victim.failsToSync = true;
+    cluster.after(1000 + cluster.int(3000), () => cluster.start(victim));
+  }
+}
+
+function cutOneWay({ cluster, victim }: Fault): void {
+  const other = pickOther(cluster, victim);
+  if (other === victim) return;
+  if (cluster.chance(0.5)) cluster.cutOneWay(victim, other);
+  else for (const node of cluster.nodes) if (node !== victim) cluster.cutOneWay(node, victim);
 }
 
 function part({ cluster }: Fault): void {

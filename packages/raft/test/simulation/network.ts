@@ -12,8 +12,31 @@ interface Link {
   lastAt: Map<string, number>;
 }
 
-/** The bonds between all members: they carry messages with delays, break, are cut, and are dialled again. */
-export class SimNetwork {
+/** How members are connected: bonds come and go, and carry messages. */
+export interface Network {
+  bonded(a: SimNode, b: SimNode): boolean;
+  /** A process started: it looks for the others. */
+  handleStart(node: SimNode): void;
+  /** A process is about to end, and says goodbye. */
+  handleLeave(node: SimNode): void;
+  /** A process is gone without a word. */
+  handleCrash(node: SimNode): void;
+  /** Nothing passes between the two until `heal`. */
+  cut(a: SimNode, b: SimNode): void;
+  /** Nothing passes from one to the other until `heal`. */
+  cutOneWay(from: SimNode, to: SimNode): void;
+  heal(a: SimNode, b: SimNode): void;
+  /** Nothing passes for a while; the bond survives, or not. */
+  stall(a: SimNode, b: SimNode, forMs: number): void;
+  /** The connection breaks and is made again soon. */
+  reset(a: SimNode, b: SimNode): void;
+  send(from: SimNode, to: PeerId, message: RaftMessage, lane: Lane): void;
+  /** What is not as it should be, now that everybody runs and nothing is cut. */
+  whatIsMissing?(): string[];
+}
+
+/** The simplest network: bonds that both ends see alike. They carry messages with delays, break, are cut, and are dialled again. */
+export class SimNetwork implements Network {
   readonly #cluster: Cluster;
   readonly #links = new Map<string, Link>();
   readonly #cut = new Set<string>();
@@ -26,20 +49,34 @@ export class SimNetwork {
     return this.#link(a, b).up;
   }
 
-  /** Cuts the pair: what is under way is lost, and both ends notice, not at the same time. */
+  handleStart(node: SimNode): void {
+    for (const peer of this.#cluster.nodes) if (peer !== node) this.#dial(node, peer);
+  }
+
+  handleLeave(node: SimNode): void {
+    for (const peer of this.#cluster.nodes) {
+      if (peer !== node && this.bonded(node, peer)) this.#bondDown(node, peer, true);
+    }
+  }
+
+  /** What one end does not hear ends the bond for both. */
+  cutOneWay(from: SimNode, to: SimNode): void {
+    this.cut(from, to);
+  }
+
+  /** Cuts the pair: what is under way is lost. */
   cut(a: SimNode, b: SimNode): void {
     this.#cut.add(pair(a, b));
     const link = this.#link(a, b);
     if (!link.up) return;
     this.#dropMessages(link);
-    this.bondDown(a, b, false);
+    this.#bondDown(a, b, false);
   }
 
   heal(a: SimNode, b: SimNode): void {
-    if (this.#cut.delete(pair(a, b))) this.dial(a, b);
+    if (this.#cut.delete(pair(a, b))) this.#dial(a, b);
   }
 
-  /** Nothing passes for a while; the bond survives, or not. */
   stall(a: SimNode, b: SimNode, forMs: number): void {
     const link = this.#link(a, b);
     if (!link.up || link.held) return;
@@ -52,13 +89,12 @@ export class SimNetwork {
     });
   }
 
-  /** The connection breaks and is dialled again soon. */
   reset(a: SimNode, b: SimNode): void {
     const link = this.#link(a, b);
     if (!link.up) return;
     this.#dropMessages(link);
-    this.bondDown(a, b, false);
-    this.dial(a, b);
+    this.#bondDown(a, b, false);
+    this.#dial(a, b);
   }
 
   /** All bonds of a process that is gone: noticed at once (the connection was reset) or by missed heartbeats. */
@@ -71,19 +107,19 @@ export class SimNetwork {
       const { generation } = link;
       this.#dropMessages(link);
       this.#cluster.after(detectMs, () => {
-        if (link.up && link.generation === generation) this.bondDown(node, peer, false);
+        if (link.up && link.generation === generation) this.#bondDown(node, peer, false);
       });
     }
   }
 
-  dial(a: SimNode, b: SimNode): void {
+  #dial(a: SimNode, b: SimNode): void {
     const cluster = this.#cluster;
     const lives = [a.life, b.life];
     const attempt = () => {
       const link = this.#link(a, b);
       if (!a.alive || !b.alive || a.life !== lives[0] || b.life !== lives[1]) return;
       if (this.#cut.has(pair(a, b)) || (link.up && knows(a, b) && knows(b, a))) return;
-      if (link.up) this.bondDown(a, b, false);
+      if (link.up) this.#bondDown(a, b, false);
       link.up = true;
       link.generation += 1;
       link.held = false;
@@ -95,7 +131,7 @@ export class SimNetwork {
     cluster.after(cluster.rng.float() * (cluster.chance(0.2) ? 1500 : 80), attempt);
   }
 
-  bondDown(a: SimNode, b: SimNode, departed: boolean): void {
+  #bondDown(a: SimNode, b: SimNode, departed: boolean): void {
     const link = this.#link(a, b);
     if (!link.up) return;
     link.up = false;
@@ -111,7 +147,7 @@ export class SimNetwork {
     if (!to) return;
     const link = this.#link(from, to);
     if (!link.up || !from.core.state.peers.has(toId)) {
-      from.core.handle({ type: 'unsent', to: toId, lane }, cluster.nowMs);
+      from.core.handle({ type: 'unsent', to: toId, lane }, cluster.localMs(from));
       return;
     }
     cluster.checker.handleSend(from, to, message);

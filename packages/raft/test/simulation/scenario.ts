@@ -1,11 +1,16 @@
 import { Cluster, type ClusterInit, type SimNode } from './cluster.ts';
 import { disturb } from './faults.ts';
-import { startWorkload } from './workload.ts';
+import { servesEverywhere, startWorkload } from './workload.ts';
 
 export interface ScenarioInit extends Partial<ClusterInit> {
   readonly seed: number;
   readonly mode: 'dynamic' | 'voters';
 }
+
+/** Longer than any fault goes on by itself. */
+const LAST_FAULT_MS = 3000;
+const QUIET_WITHIN_MS = 15_000;
+const SERVE_WITHIN_MS = 10_000;
 
 /** What a run did, for those that look at many. */
 export interface ScenarioResult {
@@ -31,6 +36,8 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     observers,
     maxDelayMs: [2, 20, 60][init.seed % 3] ?? 20,
     maxSyncMs: durable ? [0, 5, 30][(init.seed >> 2) % 3] : 0,
+    drift: [0, 0, 0.01][(init.seed >> 5) % 3],
+    maxSkewMs: [0, 5000, 20_000][(init.seed >> 6) % 3],
     ...init,
     size,
   });
@@ -40,12 +47,13 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     cluster.after(cluster.rng.float() * late, () => cluster.start(node));
   }
   cluster.runFor(500 + cluster.int(3000));
-  startWorkload(cluster, 40_000);
+  const workload = startWorkload(cluster);
   const rounds = 6 + cluster.int(10);
   for (let round = 0; round < rounds; round += 1) {
     disturb(cluster, { durable, partitions });
     cluster.runFor(cluster.chance(0.3) ? cluster.int(4000) : cluster.int(700));
   }
+  workload.stop();
   return settle(cluster);
 }
 
@@ -55,14 +63,27 @@ function settle(cluster: Cluster): ScenarioResult {
   const isQuiet = () => agrees(cluster);
   const repair = () => {
     cluster.healAll();
-    for (const node of nodes) cluster.start(node);
+    for (const node of nodes) {
+      node.slowSyncs = 1;
+      node.failsToSync = false;
+      cluster.start(node);
+    }
   };
   repair();
-  for (let round = 0; round < 6 && !isQuiet(); round += 1) {
-    cluster.runUntil(isQuiet, 15_000);
+  // Who is leaving, stands still or is cut off for a while gets over it.
+  cluster.runFor(LAST_FAULT_MS);
+  repair();
+  for (let round = 0; round < 6; round += 1) {
+    runUntilQuiet(cluster);
+    if (isQuiet()) break;
     repair();
   }
-  if (!isQuiet()) throw cluster.checker.fail(nodes[0] as SimNode, 'no agreement after quiet');
+  if (!isQuiet()) {
+    const missing = cluster.network.whatIsMissing?.().join('; ') ?? '';
+    throw cluster.checker.fail(nodes[0] as SimNode, `no agreement after quiet ${missing}`);
+  }
+  if (!servesEverywhere(cluster, SERVE_WITHIN_MS) || !runUntilQuiet(cluster))
+    throw cluster.checker.fail(nodes[0] as SimNode, 'a whole group does not serve through every member');
   const { checker } = cluster;
   checker.handleQuiet();
   return {
@@ -71,6 +92,16 @@ function settle(cluster: Cluster): ScenarioResult {
     lost: checker.lost.size,
     steps: checker.steps,
   };
+}
+
+/** Looks only now and then: it takes a while to look at all. */
+function runUntilQuiet(cluster: Cluster): boolean {
+  let lookMs = 0;
+  return cluster.runUntil(() => {
+    if (cluster.nowMs < lookMs) return false;
+    lookMs = cluster.nowMs + 20;
+    return agrees(cluster);
+  }, QUIET_WITHIN_MS);
 }
 
 function agrees(cluster: Cluster): boolean {
@@ -92,5 +123,5 @@ function agrees(cluster: Cluster): boolean {
     if (view.some((member) => member.peer === node.id && member.incarnation === s.incarnation) !== wanted)
       return false;
   }
-  return true;
+  return (cluster.network.whatIsMissing?.() ?? []).length === 0;
 }

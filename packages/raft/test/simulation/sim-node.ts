@@ -24,12 +24,30 @@ export interface SimNode {
   nextCall: number;
   readonly calls: Map<number, Call>;
   readonly waiting: Call[];
-  readonly reads: Map<number, { floor: number }>;
+  readonly reads: Map<number, Read>;
   handedOver: boolean;
+  /** How much faster than true time its clock runs, and by how much its wall clock is off. */
+  clockRate: number;
+  clockOffsetMs: number;
+  wallSkewMs: number;
+  /** The process stands still until then: whatever happens meanwhile comes all at once. */
+  pausedUntilMs: number;
+  /** The next write fails, and ends the process as the driver would. */
+  failsToSync: boolean;
+  /** How much longer than usual a sync takes. */
+  slowSyncs: number;
+}
+
+/** A linearizable read on its way. */
+export interface Read {
+  /** Acknowledged before it was asked. */
+  readonly floor: number;
+  readonly key: string;
 }
 
 /** A command on its way. */
 export interface Call {
+  /** The command as text, different from all others. */
   readonly value: string;
   from: number;
   nonce: bigint;
@@ -56,6 +74,12 @@ export function createNode(index: number): SimNode {
     waiting: [],
     reads: new Map(),
     handedOver: false,
+    clockRate: 1,
+    clockOffsetMs: 0,
+    wallSkewMs: 0,
+    pausedUntilMs: 0,
+    failsToSync: false,
+    slowSyncs: 1,
   };
 }
 
@@ -71,6 +95,8 @@ export function beginLife(node: SimNode): void {
   node.calls.clear();
   node.reads.clear();
   node.handedOver = false;
+  node.pausedUntilMs = 0;
+  node.failsToSync = false;
   node.tickAtMs = Number.POSITIVE_INFINITY;
   node.drainAtMs = undefined;
 }

@@ -22,6 +22,13 @@ export class SimStore {
     }
   }
 
+  /** The process is gone: of what was not synced yet, some oldest part may have reached the disk all the same. */
+  crash(survives: (count: number) => number): void {
+    const last = this.#pending[survives(this.#pending.length + 1) - 1];
+    if (last) this.sync(last.seq);
+    this.#pending.length = 0;
+  }
+
   /** What a restart finds. */
   reopen(): StoredLog | undefined {
     this.#pending.length = 0;

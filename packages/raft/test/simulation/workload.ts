@@ -1,26 +1,85 @@
 import type { Cluster } from './cluster.ts';
+import { casCommand, writeCommand } from './commands.ts';
 import type { SimNode } from './sim-node.ts';
+
+/** What clients know and share. */
+interface Clients {
+  /** A value that nobody wrote before. */
+  nextValue(): string;
+  nextKey(): string;
+  /** What was last written to each key. */
+  readonly latest: Map<string, string>;
+}
 
 /** Something that a client or an operator asks of a member. */
 interface Operation {
   readonly weight: number;
-  /** `values`: a few that nobody wrote before. */
-  run(cluster: Cluster, node: SimNode, values: () => string[]): void;
+  run(cluster: Cluster, node: SimNode, clients: Clients): void;
 }
 
 const OPERATIONS: readonly Operation[] = [
-  { weight: 8, run: (cluster, node, values) => cluster.propose(node, values()) },
-  { weight: 2, run: (cluster, node) => cluster.read(node) },
+  { weight: 6, run: write },
+  { weight: 2, run: compareAndSet },
+  { weight: 3, run: (cluster, node, { nextKey }) => cluster.read(node, nextKey()) },
 ];
 
-/** Operations at random members, until virtual time has come to `untilMs`. */
-export function startWorkload(cluster: Cluster, untilMs: number): void {
+const KEYS = 6;
+
+/** Operations at random members, until told to stop. */
+export function startWorkload(cluster: Cluster): { stop(): void } {
+  let stopped = false;
   let value = 0;
+  const clients: Clients = {
+    nextValue: () => `v${value++}`,
+    nextKey: () => `k${cluster.int(KEYS)}`,
+    latest: new Map(),
+  };
   const load = () => {
+    if (stopped) return;
     const node = cluster.nodes[cluster.int(cluster.nodes.length)] as SimNode;
-    const length = 1 + cluster.int(6);
-    cluster.weighted(OPERATIONS).run(cluster, node, () => Array.from({ length }, () => `v${value++}`));
-    if (cluster.nowMs < untilMs) cluster.after(cluster.rng.float() * 120, load);
+    cluster.weighted(OPERATIONS).run(cluster, node, clients);
+    cluster.after(cluster.rng.float() * 120, load);
   };
   load();
+  return {
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
+
+const PATIENCE_MS = 1000;
+
+/** Writes and reads through every member, again where they fail: whether each answers both within `limitMs`. */
+export function servesEverywhere(cluster: Cluster, limitMs: number): boolean {
+  const { served } = cluster.checker;
+  served.clear();
+  const untilMs = cluster.nowMs + limitMs;
+  const isServed = (node: SimNode) => served.get(node) === 'both';
+  for (let attempt = 0; cluster.nowMs < untilMs; attempt += 1) {
+    for (const node of cluster.nodes) {
+      if (isServed(node)) continue;
+      cluster.propose(node, [writeCommand('last', `${node.index}.${attempt}`)]);
+      cluster.read(node, 'last');
+    }
+    if (cluster.runUntil(() => cluster.nodes.every(isServed), PATIENCE_MS)) return true;
+  }
+  return false;
+}
+
+function write(cluster: Cluster, node: SimNode, { nextKey, nextValue, latest }: Clients): void {
+  const commands = Array.from({ length: 1 + cluster.int(6) }, () => {
+    const [key, value] = [nextKey(), nextValue()];
+    latest.set(key, value);
+    return writeCommand(key, value);
+  });
+  cluster.propose(node, commands);
+}
+
+/** Mostly with what is there, so far as clients know. */
+function compareAndSet(cluster: Cluster, node: SimNode, { nextKey, nextValue, latest }: Clients): void {
+  const [key, value] = [nextKey(), nextValue()];
+  const expected = latest.get(key) ?? '';
+  latest.set(key, value);
+  cluster.propose(node, [casCommand(key, expected, value)]);
 }

@@ -14,7 +14,7 @@ export const clients: CreateInvariant = (checker, cluster) => {
       if (textOf(node.core.log.entryAt(call.from)) !== call.value)
         throw checker.fail(node, `acknowledges ${call.value}, but index ${call.from} holds something else`);
     },
-    handleRead(node, floor) {
+    handleRead(node, { floor }) {
       if (bound() && node.applied < floor)
         throw checker.fail(
           node,

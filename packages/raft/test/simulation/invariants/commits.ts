@@ -38,8 +38,8 @@ export const commits: CreateInvariant = (checker, cluster) => {
       for (let index = from + 1; index <= s.commit; index += 1) {
         const nonce = s.log.epochAt(index)?.nonce ?? 0n;
         const known = committed.get(index);
-        if (known === undefined) committed.set(index, nonce);
-        else if (known !== nonce)
+        if (known === undefined) committed.set(index, { nonce, term: s.term });
+        else if (known.nonce !== nonce)
           throw checker.fail(node, `commits another entry at ${index} of side ${side}`);
       }
       const { leadership } = s;

@@ -4,7 +4,7 @@ import type { Effect } from '../../../src/core/effect.ts';
 import { sameEpoch } from '../../../src/core/epoch.ts';
 import type { Checker } from '../checker.ts';
 import type { Cluster } from '../cluster.ts';
-import type { Call, SimNode } from '../sim-node.ts';
+import type { Call, Read, SimNode } from '../sim-node.ts';
 
 /** A rule that must hold at every moment: it sees what it hooks, and throws `checker.fail(...)`. */
 export interface Invariant {
@@ -23,9 +23,14 @@ export interface Invariant {
   handleSend?(from: SimNode, to: SimNode, message: RaftMessage): void;
   handleApplied?(node: SimNode, index: number): void;
   handleReverted?(node: SimNode, effect: Extract<Effect, { type: 'revert' }>): void;
+  /** A client sent a command; it ends with `handleAcked`, `handleRefused`, or nobody ever knows. */
+  handleSent?(call: Call): void;
   handleAcked?(node: SimNode, call: Call): void;
-  /** A strong read is answered; `floor` was acknowledged before it was asked. */
-  handleRead?(node: SimNode, floor: number): void;
+  /** For certain not committed, ever. */
+  handleRefused?(node: SimNode, call: Call): void;
+  /** A client asked for a strong read, which may never be answered. */
+  handleAsked?(read: Read): void;
+  handleRead?(node: SimNode, read: Read): void;
   /** Everything is whole and agrees. */
   handleQuiet?(): void;
 }
