@@ -8,6 +8,7 @@ export type { CompactionOptions } from './compaction.ts';
 export type { Lane, RaftComponents } from './components.ts';
 export { type ConsensusOptions, consensus } from './consensus.ts';
 export { RaftError, type RaftErrorCode } from './errors.ts';
+export { type ForcedGroup, type ForceNewGroupInit, forceNewGroup } from './force-new-group.ts';
 export { assertJoinable, type JoinPlan } from './joinable.ts';
 export { type CallOptions, type QueryOptions, RaftNode, type RaftNodeInit } from './node.ts';
 export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';

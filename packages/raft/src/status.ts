@@ -1,5 +1,6 @@
 import type { PeerId } from '@mosaik/wire';
 import { countReached, reachesMajority } from './core/electorate.ts';
+import { sameEpoch } from './core/epoch.ts';
 import { majority } from './core/quorum.ts';
 import { countHeard } from './core/roles/leader.ts';
 import type { RaftState } from './core/state.ts';
@@ -87,11 +88,20 @@ function describeVoters(s: RaftState): VoterSet | undefined {
   };
 }
 
+function meetsAnotherHistory(s: RaftState): boolean {
+  for (const { status } of s.peers.values()) {
+    if (status?.last && !sameEpoch(status.sides[0], s.side)) return true;
+  }
+  return false;
+}
+
 /** Why this member does not count, or why no leader is to be expected. */
 function describeHandicap(s: RaftState, nowMs: number): string | undefined {
   const { quorum, bootstrapDelayMs } = s.config.consensus;
   if (quorum.type !== 'Voters') return undefined;
   const { last, members } = s.log;
+  if (last > 0 && meetsAnotherHistory(s))
+    return 'this group was begun anew by force, and not all members know: those with an old log have to come back without it';
   if (s.leader !== undefined) {
     if (s.counted || !s.log.learners.includes(s.localId)) return undefined;
     return 'this voter is new, or lost its log: it follows and serves reads, and counts for nothing until it has caught up';

@@ -75,6 +75,10 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
   s.appendEntries(epoch, [{ type: 'Opening', forced, members, learners: [...s.log.learners] }]);
   handleNewLeader(s, epoch, nowMs);
   s.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
+  if (electorate.kind === 'genesis')
+    s.note('warn', 'begins the group with empty logs: if it existed before, whatever it held is gone', {
+      voters: members.length,
+    });
   s.note('info', forced ? 'leads by a forced epoch' : 'leads', {
     epoch: describeEpoch(epoch),
     members: members.length,

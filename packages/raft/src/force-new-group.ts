@@ -1,0 +1,59 @@
+import type { PeerId, RaftEpoch } from '@mosaik/wire';
+import { type Rng, systemRng } from '@mosaik/wire/runtime';
+import { RaftLog } from './core/log.ts';
+import { restoreLog } from './core/restore-log.ts';
+import { RaftError } from './errors.ts';
+import type { LogOwner, LogStorage } from './storage/log-storage.ts';
+
+export interface ForceNewGroupInit {
+  /** The log of the one member whose state survives; nobody else may have it open. Closed in the end. */
+  readonly storage: LogStorage;
+  readonly owner: LogOwner;
+  /** Default: the machine's. */
+  readonly rng?: Rng | undefined;
+}
+
+/** What was done, for whoever has to answer for it. */
+export interface ForcedGroup {
+  /** The last entry that is kept; whatever the lost members had beyond is gone. */
+  readonly kept: { readonly term: number; readonly index: number };
+  /** The voters of before, without this member: each counts again once it comes back with an empty log. */
+  readonly others: readonly PeerId[];
+}
+
+/**
+ * Begins a group of voters anew from one member's log, when a majority is lost for ever. It is a step by hand, while the
+ * member is stopped: its log gets a forced opening that names it alone, under a new incarnation.
+ *
+ * Acknowledged writes that this log does not have are lost. The other members have to come back without their logs:
+ * whoever still has one is of another history, says so in `status.problem`, and is not let in. When a majority of them
+ * lives after all, there are two groups from now on.
+ *
+ * @throws RaftError `not-a-voter` when the log does not list its owner, or is empty; whatever the storage throws.
+ */
+export async function forceNewGroup({
+  storage,
+  owner,
+  rng = systemRng,
+}: ForceNewGroupInit): Promise<ForcedGroup> {
+  const stored = await storage.open(owner);
+  try {
+    const log = new RaftLog();
+    if (stored) restoreLog(log, stored);
+    const listed = [...log.members.map(({ peer }) => peer), ...log.learners];
+    if (!stored || !listed.includes(owner.member))
+      throw new RaftError('not-a-voter', 'this log is empty, or does not list its owner among the voters');
+    const others = listed.filter((peer) => peer !== owner.member);
+    const term = Math.max(stored.hardState.term, log.lastTerm) + 1;
+    const epoch: RaftEpoch = { term, leader: owner.member, nonce: rng.u64() };
+    const incarnation = rng.u64();
+    const members = [{ peer: owner.member, incarnation }];
+    await storage.write({
+      hardState: { incarnation, term, vote: epoch },
+      append: [{ epoch, entries: [{ type: 'Opening', forced: true, members, learners: others }] }],
+    });
+    return { kept: { term: log.lastTerm, index: log.last }, others };
+  } finally {
+    await storage.close();
+  }
+}
