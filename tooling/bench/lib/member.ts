@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import { consensus, GroupKey, keyValue, Network } from '@mosaik/network';
+import { memoryLogStorage } from '@mosaik/raft';
+import { fileLogStorage } from '@mosaik/raft/file';
 import type { Transport } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
 import type { BenchContext, Child, Parent } from './bench.ts';
@@ -14,6 +17,8 @@ export interface MemberStart {
   bootstrap: string[];
   datagramBytes: number;
   consensus: NonNullable<Parameters<typeof consensus>[0]>;
+  /** Where the member keeps its log; default: in memory. */
+  directory?: string | undefined;
 }
 
 interface Introduction {
@@ -28,7 +33,9 @@ export type Order =
   | { type: 'leads' }
   | { type: 'sequential'; count: number; what: 'put' | 'get' }
   | { type: 'throughput'; width: number; count: number; what: 'put' | 'get' }
-  | { type: 'probe' };
+  | { type: 'probe' }
+  /** Answers with the share of a core that the process took over so many milliseconds. */
+  | { type: 'load'; ms: number };
 
 /** A process with a whole node in it. */
 export async function member(parent: Parent): Promise<void> {
@@ -47,6 +54,7 @@ export async function member(parent: Parent): Promise<void> {
   const group = network.groups
     .withKey(GroupKey.from(start.key))
     .withStateMachine(keyValue())
+    .withLogStorage(start.directory === undefined ? memoryLogStorage() : fileLogStorage(start.directory))
     .withConsensus(consensus({ bootstrapDelayMs: 500, ...start.consensus }))
     .join();
   const commands = {
@@ -72,6 +80,14 @@ export async function member(parent: Parent): Promise<void> {
       case 'throughput':
         parent.send(await throughput(commands[order.what], order.width, order.count));
         break;
+      case 'load': {
+        const before = process.cpuUsage();
+        const startedMs = performance.now();
+        await new Promise<void>((resolve) => setTimeout(resolve, order.ms));
+        const { user, system } = process.cpuUsage(before);
+        parent.send((user + system) / 1000 / (performance.now() - startedMs));
+        break;
+      }
       case 'probe': {
         const probing = probe(commands.put);
         await probing.begun;
@@ -91,6 +107,7 @@ export class Members {
   readonly #context: BenchContext;
   readonly #start: Omit<MemberStart, 'bootstrap' | 'key'>;
   readonly #key = Buffer.from(GroupKey.generate().exportBytes()).toString('hex');
+  #started = 0;
   #members: { child: Child; id: string; address: string }[] = [];
 
   private constructor(context: BenchContext, start: Omit<MemberStart, 'bootstrap' | 'key'>) {
@@ -106,9 +123,12 @@ export class Members {
   }
 
   async add(): Promise<void> {
+    const { directory } = this.#start;
+    const own = directory === undefined ? undefined : join(directory, `member-${this.#started}`);
+    this.#started += 1;
     const child = this.#context.start('member');
     const bootstrap = this.#members.map(({ address }) => address);
-    child.send({ ...this.#start, key: this.#key, bootstrap } satisfies MemberStart);
+    child.send({ ...this.#start, directory: own, key: this.#key, bootstrap } satisfies MemberStart);
     const { id, address = '' } = await child.next<Introduction>();
     this.#members.push({ child, id, address });
   }
@@ -130,6 +150,11 @@ export class Members {
   /** A process that was ended is forgotten. */
   remove(child: Child): void {
     this.#members = this.#members.filter((other) => other.child !== child);
+  }
+
+  /** The share of a core that each takes while nothing is asked of them. */
+  load(ms: number): Promise<number[]> {
+    return Promise.all(this.#members.map(({ child }) => ask<number>(child, { type: 'load', ms })));
   }
 
   async stop(): Promise<void> {
