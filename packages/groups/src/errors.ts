@@ -4,6 +4,7 @@ export type GroupErrorCode =
   | 'apply-failed'
   | 'change-in-progress'
   | 'encoding'
+  | 'key-reused'
   | 'no-commands'
   | 'no-quorum'
   | 'not-a-voter'

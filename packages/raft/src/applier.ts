@@ -1,7 +1,15 @@
-import type { GroupId, NetworkId } from '@mosaik/wire';
+import {
+  type CommandEntry,
+  type GroupId,
+  type NetworkId,
+  type PeerId,
+  SnapshotEnvelope,
+  UniqueId,
+} from '@mosaik/wire';
 import { isCommand, type RaftLog } from './core/log.ts';
 import { concat } from './core/snapshot.ts';
 import { RaftError } from './errors.ts';
+import { MAX_KEPT_OUTPUT_BYTES, SessionTable } from './sessions/session-table.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import type { ApplyContext, StateMachine } from './state-machine.ts';
 import type { StoredSnapshot } from './storage/log-storage.ts';
@@ -11,35 +19,57 @@ export interface ApplierInit<C, Q, R, O> {
   readonly log: RaftLog;
   readonly groupId: GroupId;
   readonly networkId: NetworkId;
-  readonly handleApplied: (index: number, output: O) => void;
+  readonly localId: PeerId;
+  /** Of this life of the member: what its session is opened for. */
+  readonly incarnation: bigint;
+  readonly maxSessions: number;
+  /** The session of this member is another one now, or none (0). */
+  readonly handleSession: (session: number) => void;
+  /** The state was replaced; `wasApplied` says which sequences the session that this member has now holds. */
+  readonly handleReplaced: (session: number, wasApplied: (sequence: number) => boolean) => void;
+  /** A command of this member's session was applied; `more` of its run follow. */
+  readonly handleApplied: (sequence: number, index: number, output: O, more: boolean) => void;
+  /** One was not, because of what the key that it came with stands for. */
+  readonly handleRejected: (sequence: number, error: RaftError) => void;
   /** Absent where the log is kept whole. */
   readonly snapshotter?: Snapshotter | undefined;
 }
 
-/** Feeds committed commands to the machine, in order, each once. */
+/** Feeds committed commands to the machine, in order, each (session, sequence) and each remembered key once. */
 export class Applier<C, Q, R, O> {
   readonly #init: ApplierInit<C, Q, R, O>;
+  /** A function of the entries up to `applied`, as the machine is. */
+  readonly sessions: SessionTable;
   /** Everything up to here is in the machine. */
   applied = 0;
+  /** This member's session. */
+  #own = 0;
+  /** Sequence of the run that the last command belongs to, if it is this member's; else 0. */
+  #runSequence = 0;
+  /** For `applyBatch`: what was admitted and not applied yet. */
+  #entries: CommandEntry[] = [];
+  #contexts: ApplyContext[] = [];
+  #sequences: number[] = [];
 
   /** What a machine without `reset` goes back to. */
   readonly #initial: Uint8Array | undefined;
 
   constructor(init: ApplierInit<C, Q, R, O>) {
     this.#init = init;
+    this.sessions = new SessionTable(init.maxSessions);
     const { machine } = init;
     if (!machine.reset && machine.restore && machine.snapshot) this.#initial = join(machine.snapshot());
   }
 
   /** @throws RaftError `apply-failed` when the machine, or its codec, throws. */
   applyTo(to: number): void {
-    const { machine, snapshotter } = this.#init;
+    const { snapshotter } = this.#init;
     while (this.applied < to) {
       const stop = snapshotter?.stopAt(this.applied, to) ?? to;
-      if (machine.applyBatch) this.#applyBatch(stop);
-      else this.#applyEach(stop);
+      for (let index = this.applied + 1; index <= stop; index += 1) this.#handleEntry(index);
+      this.#applyCollected();
       this.applied = stop;
-      snapshotter?.handleApplied(stop, NO_SESSIONS);
+      snapshotter?.handleApplied(stop, () => this.sessions.encode());
     }
   }
 
@@ -52,6 +82,9 @@ export class Applier<C, Q, R, O> {
       if (!snapshot && machine.reset) machine.reset();
       else if (machine.restore && bytes) machine.restore(bytes);
       else throw new Error(`the machine has no ${snapshot ? 'restore' : 'reset'}`);
+      this.sessions.restore(
+        snapshot ? SnapshotEnvelope.decode(snapshot.envelope).sessions : new Uint8Array(),
+      );
     } catch (cause) {
       throw new RaftError(
         'apply-failed',
@@ -62,56 +95,140 @@ export class Applier<C, Q, R, O> {
       );
     }
     this.applied = index;
+    this.#runSequence = 0;
+    this.#own = this.#findOwn();
+    this.#init.handleReplaced(this.#own, (sequence) => this.sessions.has(this.#own, sequence));
     snapshotter?.handleRestored(snapshot ? snapshot.envelope.length + (bytes?.length ?? 0) : 0);
   }
 
-  #applyEach(to: number): void {
-    const { machine, handleApplied } = this.#init;
-    for (let index = this.applied + 1; index <= to; index += 1) {
-      const command = this.#commandAt(index);
-      if (!command) continue;
-      let output: O;
-      try {
-        output = machine.apply(machine.command.decode(command), this.#context(index));
-      } catch (cause) {
-        throw failed(index, cause);
-      }
-      handleApplied(index, output);
+  /** Entries after `to` are gone. If there was a command among them, `restore` has to follow. */
+  rewindTo(to: number): void {
+    if (to >= this.applied) return;
+    this.applied = to;
+    this.sessions.closeAfter(to);
+    this.#followSession();
+  }
+
+  #handleEntry(index: number): void {
+    const { log, machine } = this.#init;
+    const entry = log.entryAt(index);
+    if (!entry) return;
+    if (entry.type === 'Session') {
+      this.sessions.open(index, entry.origin, entry.incarnation);
+      this.#followSession();
+      return;
+    }
+    if (!isCommand(entry)) return;
+    const { session, sequence, unacked, key } = entry;
+    if (sequence > 0) this.#runSequence = session === this.#own ? sequence : 0;
+    if (!this.sessions.admit(session, sequence, unacked)) return;
+    if (key !== undefined) this.#applyKeyed(entry, index, key);
+    else if (machine.applyBatch) this.#collect(entry, index);
+    else this.#answer(this.#apply(entry, index), index, this.#runSequence, entry.type);
+  }
+
+  #followSession(): void {
+    const own = this.#findOwn();
+    if (own === this.#own) return;
+    this.#own = own;
+    this.#init.handleSession(own);
+  }
+
+  #findOwn(): number {
+    return this.sessions.idOf(this.#init.localId, this.#init.incarnation);
+  }
+
+  #apply(entry: CommandEntry, index: number): O {
+    const { machine } = this.#init;
+    try {
+      return machine.apply(machine.command.decode(entry.value), this.#context(index));
+    } catch (cause) {
+      throw failed(index, cause);
     }
   }
 
-  #applyBatch(to: number): void {
-    const { machine, handleApplied } = this.#init;
-    const commands: C[] = [];
-    const contexts: ApplyContext[] = [];
+  #answer(output: O, index: number, sequence: number, type: CommandEntry['type']): void {
+    if (sequence > 0) this.#init.handleApplied(sequence, index, output, type === 'CommandMore');
+  }
+
+  #collect(entry: CommandEntry, index: number): void {
+    this.#entries.push(entry);
+    this.#contexts.push(this.#context(index));
+    this.#sequences.push(this.#runSequence);
+  }
+
+  #applyCollected(): void {
+    if (this.#entries.length === 0) return;
+    const { machine } = this.#init;
+    const entries = this.#entries;
+    const contexts = this.#contexts;
+    const sequences = this.#sequences;
+    this.#entries = [];
+    this.#contexts = [];
+    this.#sequences = [];
     let outputs: O[];
     try {
-      for (let index = this.applied + 1; index <= to; index += 1) {
-        const command = this.#commandAt(index);
-        if (!command) continue;
-        commands.push(machine.command.decode(command));
-        contexts.push(this.#context(index));
-      }
-      if (commands.length === 0) return;
+      const commands = entries.map(({ value }) => machine.command.decode(value));
       outputs = machine.applyBatch?.(commands, contexts) ?? [];
     } catch (cause) {
-      throw failed(this.applied + 1, cause);
+      throw failed(contexts[0]?.index ?? 0, cause);
     }
-    for (const [i, { index }] of contexts.entries()) handleApplied(index, outputs[i] as O);
+    for (const [i, { index }] of contexts.entries())
+      this.#answer(outputs[i] as O, index, sequences[i] as number, (entries[i] as CommandEntry).type);
   }
 
-  #commandAt(index: number): Uint8Array | undefined {
-    const entry = this.#init.log.entryAt(index);
-    return entry && isCommand(entry) ? entry.value : undefined;
+  #applyKeyed(entry: CommandEntry, index: number, key: UniqueId): void {
+    const { handleApplied, handleRejected } = this.#init;
+    const sequence = this.#runSequence;
+    const digest = UniqueId.from<UniqueId>(entry.value);
+    const record = this.sessions.keyed(key);
+    if (!record) {
+      this.#applyCollected();
+      const output = this.#apply(entry, index);
+      this.sessions.remember(key, { digest, index, output: this.#encodeOutput(output, index) });
+      this.#answer(output, index, sequence, entry.type);
+      return;
+    }
+    if (sequence === 0) return;
+    if (record.digest !== digest) handleRejected(sequence, keyReused());
+    else if (record.output === undefined) handleRejected(sequence, notKept());
+    else handleApplied(sequence, record.index, this.#decodeOutput(record.output, index), false);
   }
 
   #context(index: number): ApplyContext {
     const { log, groupId, networkId } = this.#init;
     return { index, term: log.epochAt(index)?.term ?? 0, groupId, networkId };
   }
+
+  /** What is kept for those who ask again; nothing that is large. */
+  #encodeOutput(output: O, index: number): Uint8Array | undefined {
+    try {
+      const bytes = this.#init.machine.output?.encode(output);
+      return bytes && bytes.length <= MAX_KEPT_OUTPUT_BYTES ? bytes.slice() : undefined;
+    } catch (cause) {
+      throw failed(index, cause);
+    }
+  }
+
+  #decodeOutput(bytes: Uint8Array, index: number): O {
+    try {
+      return this.#init.machine.output?.decode(bytes) as O;
+    } catch (cause) {
+      throw failed(index, cause);
+    }
+  }
 }
 
-const NO_SESSIONS = () => new Uint8Array();
+function keyReused(): RaftError {
+  return new RaftError('key-reused', 'the key stands for another command: this one was not applied');
+}
+
+function notKept(): RaftError {
+  return new RaftError(
+    'unknown-outcome',
+    `the command of this key was applied before; its output of more than ${MAX_KEPT_OUTPUT_BYTES} bytes was not kept`,
+  );
+}
 
 function join(parts: Uint8Array | Iterable<Uint8Array>): Uint8Array {
   if (parts instanceof Uint8Array) return parts;

@@ -1,225 +1,287 @@
 import type { RaftEpoch } from '@mosaik/wire';
+import { CallWindow } from './call-window.ts';
 import type { RefusalReason } from './core/effect.ts';
 import { sameEpoch } from './core/epoch.ts';
+import type { ProposalBatch } from './core/proposal-batch.ts';
 import { RaftError } from './errors.ts';
-import { Fifo, type PendingCall, uncertain } from './pending.ts';
+import { type CallInit, type PendingCall, uncertain } from './pending.ts';
 
-/** Applied outputs kept while a forwarded call has no answer: its entry may be applied first. */
-const MAX_KEPT_OUTPUTS = 16_384;
+/** Calls begun while the oldest one waits. */
+const MAX_SPAN = 1 << 20;
+
+/** What is to be handed to the core now. */
+export interface Outgoing {
+  /** Ask for a session, under this number. */
+  readonly open: number | undefined;
+  readonly batches: readonly ProposalBatch[];
+}
 
 /**
  * The calls of this member from `execute` to their answer.
  *
- * A call is first collected, then with the core (which numbers and answers calls in order), then waits for its entries
- * to be applied here. It succeeds only when an entry of the very epoch and index that it was given is applied.
+ * Each gets a number, its sequence in the member's session, and succeeds when the entry of that very sequence is applied
+ * here, which happens at most once. So a call whose fate is unknown is sent again, under the same number, until its
+ * time is over: at once where a forwarded one had no answer, and to the next leader once the first entry of its epoch is
+ * applied, because whatever the leaders before it kept is applied by then.
  */
 export class Calls<O> {
-  readonly #epochAt: (index: number) => RaftEpoch | undefined;
   readonly #maxCalls: number;
-  #collected: PendingCall<O>[] = [];
-  /** With the core, by rising number. */
-  readonly #unanswered = new Fifo<PendingCall<O>>();
-  /** In the log, by rising index. */
-  readonly #waiting = new Fifo<PendingCall<O>>();
-  #nextId = 1;
-  #applied = 0;
-  #kept: { index: number; output: O }[] = [];
+  /** Not numbered yet: never sent. */
+  #fresh: PendingCall<O>[] = [];
+  readonly #window = new CallWindow<PendingCall<O>>();
+  /** Index of the entry that opened this member's session; 0: none. */
+  #session = 0;
+  #hadSession = false;
+  /** Number under which a session was asked for. */
+  #opening: number | undefined;
+  /** It was turned away: not to be asked for again before `wake`. */
+  #openLater = false;
+  /** The epoch last sent to. */
+  #epoch: RaftEpoch | undefined;
+  /** Some call in the window is to be sent again: now, or when `wake` says so. */
+  #unsent: 'none' | 'later' | 'now' = 'none';
 
-  constructor(epochAt: (index: number) => RaftEpoch | undefined, maxCalls: number) {
-    this.#epochAt = epochAt;
+  constructor(maxCalls: number) {
     this.#maxCalls = maxCalls;
   }
 
   get size(): number {
-    return this.#collected.length + this.#unanswered.size + this.#waiting.size;
+    return this.#fresh.length + this.#window.size;
+  }
+
+  /** There is something that was never sent. */
+  get hasFresh(): boolean {
+    return this.#fresh.length > 0;
+  }
+
+  /** `take` would give something, once a leader is there. The first session is asked for before there is a call. */
+  get due(): boolean {
+    if (this.#session === 0 && (this.#opening !== undefined || this.#openLater)) return false;
+    return this.hasFresh || this.#unsent === 'now' || !this.#hadSession;
   }
 
   /** @throws RaftError `overloaded`. */
-  add(call: Omit<PendingCall<O>, 'id' | 'settled' | 'from' | 'to' | 'epoch' | 'outputs'>): PendingCall<O> {
-    if (this.size >= this.#maxCalls) {
-      throw new RaftError('overloaded', `${this.#maxCalls} calls wait already: nothing was sent`, {
+  add(call: CallInit<O>): PendingCall<O> {
+    if (this.size >= this.#maxCalls || this.#window.next - this.#window.base > MAX_SPAN) {
+      throw new RaftError('overloaded', `${this.size} calls wait already: nothing was sent`, {
         commands: call.given,
       });
     }
     const pending: PendingCall<O> = {
-      id: 0,
       commands: call.commands,
       given: call.given,
       feed: call.feed,
+      key: call.key,
       deadlineMs: call.deadlineMs,
-      settled: false,
-      from: 0,
-      to: 0,
-      epoch: undefined,
-      outputs: [],
       resolve: call.resolve,
       reject: call.reject,
+      settled: false,
+      number: 0,
+      epoch: undefined,
+      doubtful: false,
+      from: 0,
+      outputs: [],
     };
-    this.#collected.push(pending);
+    this.#fresh.push(pending);
     return pending;
   }
 
-  /** Whether a call has not left this member: giving it up commits nothing. */
-  withdraw(call: PendingCall<O>): boolean {
-    const at = this.#collected.indexOf(call);
-    if (at >= 0) this.#collected.splice(at, 1);
-    return at >= 0;
+  /** The caller does not want to wait any longer: with the first error if it was never sent, else with the second. */
+  giveUp(call: PendingCall<O>, unsent: () => unknown, sent: () => unknown): void {
+    if (call.settled) return;
+    const at = this.#fresh.indexOf(call);
+    if (at >= 0) this.#fresh.splice(at, 1);
+    this.#end(call, at >= 0 ? unsent() : sent());
   }
 
-  /** What was collected, numbered, for the core. */
-  take(): { first: number; proposals: Uint8Array[][] } | undefined {
-    if (this.#collected.length === 0) return undefined;
-    const first = this.#nextId;
-    const proposals: Uint8Array[][] = [];
-    for (const call of this.#collected) {
-      call.id = this.#nextId++;
-      this.#unanswered.push(call);
-      proposals.push(call.commands);
+  /** What is due for the leader of `epoch`, whose first entry is applied here. */
+  take(epoch: RaftEpoch): Outgoing {
+    if (!sameEpoch(epoch, this.#epoch)) this.#handleEpoch(epoch);
+    if (!this.due) return { open: undefined, batches: [] };
+    if (this.#session === 0) {
+      this.#opening = this.#window.push(undefined);
+      return { open: this.#opening, batches: [] };
     }
-    this.#collected = [];
-    return { first, proposals };
+    const batches: ProposalBatch[] = [];
+    if (this.#unsent !== 'none') {
+      this.#unsent = 'none';
+      this.#window.forEach((call) => {
+        if (call.epoch === undefined) this.#include(batches, call, epoch);
+      });
+    }
+    const fresh = this.#fresh;
+    if (fresh.length > 0) this.#fresh = [];
+    for (const call of fresh) {
+      call.number = this.#window.push(call);
+      this.#include(batches, call, epoch);
+    }
+    return { open: undefined, batches };
   }
 
-  handleAccepted(first: number, count: number, epoch: RaftEpoch, index: number): void {
+  /** What could not be sent so far is to be tried again. */
+  wake(): void {
+    this.#openLater = false;
+    if (this.#unsent === 'later') this.#unsent = 'now';
+  }
+
+  /** Nobody leads: what was never sent fails. */
+  refuseFresh(reason: RefusalReason): void {
+    const fresh = this.#fresh;
+    if (fresh.length > 0) this.#fresh = [];
+    for (const call of fresh) this.#end(call, refusal(reason, call.given));
+  }
+
+  handleAccepted(first: number, count: number, index: number): void {
     let next = index;
-    this.#answer(first, count, (call) => {
+    for (let number = first; number < first + count; number += 1) {
+      const call = this.#window.at(number);
+      // Its place follows from those before it, which are known only as far as nobody gave up on them.
+      if (!call) return;
       call.from = next;
-      call.to = next + call.commands.length - 1;
-      call.epoch = epoch;
-      next = call.to + 1;
-      if (call.feed) this.#settle(call, true);
-      else this.#await(call);
-    });
+      next += call.commands.length;
+      // One that was sent before may stand elsewhere: what is applied first will tell.
+      if (call.feed && !call.doubtful) this.#resolve(call);
+    }
   }
 
   handleRefused(first: number, count: number, reason: RefusalReason): void {
-    this.#answer(first, count, (call) => {
-      if (!call.settled) call.reject(refusal(reason, call.given));
-      call.settled = true;
+    this.#eachAnswered(first, count, (call) => {
+      if (call.doubtful || reason === 'Moving') this.#sendAgain(call, 'later');
+      else this.#end(call, refusal(reason, call.given));
     });
+    if (this.#opening !== first) return;
+    this.#opening = undefined;
+    this.#openLater = true;
+    if (reason !== 'Moving') this.refuseFresh(reason);
   }
 
   handleUncertain(first: number, count: number): void {
-    this.#answer(first, count, (call) => this.#fail(call, uncertain('the leader did not answer')));
+    this.#eachAnswered(first, count, (call) => {
+      call.doubtful = true;
+      this.#sendAgain(call, 'now');
+    });
+    if (this.#opening === first) this.#opening = undefined;
   }
 
-  /** One command was applied; `output` is the call's whose entry it is, if any. */
-  handleApplied(index: number, output: O): void {
-    this.#applied = index;
-    if (this.#unanswered.size > 0 && this.#kept.length < MAX_KEPT_OUTPUTS) this.#kept.push({ index, output });
-    let call = this.#waiting.peek();
-    while (call && call.to < index) {
-      this.#waiting.shift();
-      this.#fail(call, uncertain('another entry took the place of the command'));
-      call = this.#waiting.peek();
-    }
-    if (!call || call.from > index) return;
-    if (index === call.from && !sameEpoch(this.#epochAt(index), call.epoch)) {
-      this.#waiting.shift();
-      this.#fail(call, uncertain('another leader took over before it was committed'));
-      return;
-    }
+  /** The session that the table has for this life of the member, or 0: what was sent in another is not applied any more. */
+  handleSession(session: number): void {
+    if (session === this.#session) return;
+    if (this.#session !== 0) this.#window.forEach((call) => void this.#doubt(call));
+    this.#session = session;
+    this.#hadSession = true;
+    this.#opening = undefined;
+  }
+
+  /** A command of this member's session was applied; `more` of its run follow. */
+  handleApplied(number: number, index: number, output: O, more: boolean): void {
+    const call = this.#window.at(number);
+    if (!call) return;
+    if (call.outputs.length === 0) call.from = index;
     call.outputs.push(output);
-    if (index < call.to) return;
-    this.#waiting.shift();
-    this.#settle(call, call.outputs.length === call.commands.length);
+    if (!more) this.#resolve(call);
   }
 
-  /** After a batch was applied up to `index`, commands or not. */
-  handleAppliedTo(index: number): void {
-    this.#applied = index;
-    for (let call = this.#waiting.peek(); call && call.to <= index; call = this.#waiting.peek()) {
-      this.#waiting.shift();
-      this.#fail(call, uncertain('another entry took the place of the command'));
-    }
-    if (this.#unanswered.size === 0 && this.#kept.length > 0) this.#kept = [];
+  /** A command of this member's session was not applied, because another one with its key had been. */
+  handleRejected(number: number, error: RaftError): void {
+    const call = this.#window.at(number);
+    if (call) this.#end(call, error);
   }
 
-  /** Entries above `to` were given up: whoever waits for one of them has no answer. */
-  handleReverted(to: number): void {
-    this.#applied = Math.min(this.#applied, to);
-    this.#kept = [];
-    for (let call = this.#waiting.last(); call && call.to > to; call = this.#waiting.last()) {
-      this.#waiting.pop();
-      this.#fail(call, uncertain('its side of the group gave way to another'));
-    }
+  /** The side of this member gave way to another: what it sent may be there or not. */
+  handleReverted(): void {
+    this.#window.forEach(
+      (call) => void this.#end(call, uncertain('its side of the group gave way to another')),
+    );
   }
 
-  /** Rejects calls whose time is over. They are in order of time, but for what a caller set itself. */
+  /**
+   * The state of this member was replaced by one that holds more: what was applied meanwhile was not seen.
+   * `wasApplied` says which sequences the session that it has now holds.
+   */
+  handleReplaced(session: number, wasApplied: (sequence: number) => boolean): void {
+    const lost = session !== this.#session;
+    this.#window.forEach((call) => {
+      if (lost || wasApplied(call.number))
+        this.#end(call, uncertain('its output went by in a transfer of state'));
+    });
+    this.handleSession(session);
+  }
+
+  /** Rejects calls whose time is over. */
   expire(nowMs: number): void {
-    for (const queue of [this.#unanswered, this.#waiting]) {
-      for (let call = queue.peek(); call && (call.settled || call.deadlineMs <= nowMs); call = queue.peek()) {
-        this.#fail(call, uncertain('no answer in time'));
-        // A call that the core still has keeps its place: its answer is yet to come.
-        if (queue === this.#unanswered) break;
-        queue.shift();
+    if (this.#fresh.some((call) => call.deadlineMs <= nowMs)) {
+      const fresh = this.#fresh;
+      this.#fresh = [];
+      for (const call of fresh) {
+        if (call.deadlineMs > nowMs) this.#fresh.push(call);
+        else this.#end(call, refusal('Offline', call.given));
       }
     }
+    this.#window.forEach((call) => {
+      if (call.deadlineMs <= nowMs) this.#end(call, uncertain('no answer in time'));
+    });
   }
 
   rejectAll(unsent: (call: PendingCall<O>) => unknown, sent: () => unknown): void {
-    for (const call of this.#collected) {
-      if (!call.settled) call.reject(unsent(call));
-      call.settled = true;
-    }
-    this.#collected = [];
-    for (const call of [...this.#unanswered.drain(), ...this.#waiting.drain()]) this.#fail(call, sent());
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    for (const call of fresh) this.#end(call, unsent(call));
+    this.#window.forEach((call) => void this.#end(call, sent()));
   }
 
-  /** Hands out answers in the order of the numbers, whatever order they come in. */
-  #answer(first: number, count: number, give: (call: PendingCall<O>) => void): void {
-    for (let id = first; id < first + count; id += 1) {
-      const head = this.#unanswered.peek();
-      if (head?.id === id) {
-        this.#unanswered.shift();
-        give(head);
-        continue;
-      }
-      // Rare: a part was refused before an older one was answered.
-      const rest = this.#unanswered.drain();
-      for (const call of rest) {
-        if (call.id === id) give(call);
-        else this.#unanswered.push(call);
-      }
+  /** Whatever has no answer from the leader before is to be sent to this one. */
+  #handleEpoch(epoch: RaftEpoch): void {
+    this.#epoch = epoch;
+    this.#opening = undefined;
+    this.#openLater = false;
+    this.#window.forEach((call) => void this.#doubt(call));
+  }
+
+  #doubt(call: PendingCall<O>): void {
+    if (call.epoch !== undefined) call.doubtful = true;
+    this.#sendAgain(call, 'now');
+  }
+
+  #sendAgain(call: PendingCall<O>, when: 'later' | 'now'): void {
+    call.epoch = undefined;
+    if (this.#unsent !== 'now') this.#unsent = when;
+  }
+
+  /** Numbers that follow each other share a batch. */
+  #include(batches: ProposalBatch[], call: PendingCall<O>, epoch: RaftEpoch): void {
+    let batch = batches.at(-1);
+    if (!batch || batch.first + batch.proposals.length !== call.number) {
+      batch = {
+        session: this.#session,
+        first: call.number,
+        ackedBelow: this.#window.base,
+        keys: [],
+        proposals: [],
+      };
+      batches.push(batch);
+    }
+    if (call.key !== undefined) batch.keys.push({ at: batch.proposals.length, key: call.key });
+    batch.proposals.push(call.commands);
+    call.epoch = epoch;
+  }
+
+  #eachAnswered(first: number, count: number, handle: (call: PendingCall<O>) => void): void {
+    for (let number = first; number < first + count; number += 1) {
+      const call = this.#window.at(number);
+      if (call) handle(call);
     }
   }
 
-  #await(call: PendingCall<O>): void {
-    if (call.from <= this.#applied) {
-      this.#resolveLate(call);
-      return;
-    }
-    // A leader with a shorter log gives lower places: what waited there will not be applied under the old ones.
-    for (let last = this.#waiting.last(); last && last.to >= call.from; last = this.#waiting.last()) {
-      this.#waiting.pop();
-      this.#fail(last, uncertain('another leader took over before it was committed'));
-    }
-    this.#waiting.push(call);
-  }
-
-  /** Its entries were applied before the leader's answer came: the outputs were kept. */
-  #resolveLate(call: PendingCall<O>): void {
-    if (sameEpoch(this.#epochAt(call.from), call.epoch)) {
-      for (const { index, output } of this.#kept) {
-        if (index >= call.from && index <= call.to) call.outputs.push(output);
-      }
-      if (call.to > this.#applied && call.outputs.length > 0) {
-        this.#waiting.push(call);
-        return;
-      }
-    }
-    this.#settle(call, call.outputs.length === call.commands.length);
-  }
-
-  #settle(call: PendingCall<O>, ok: boolean): void {
-    if (!ok) this.#fail(call, uncertain('its answer was lost'));
-    else if (!call.settled) call.resolve(call);
+  #resolve(call: PendingCall<O>): void {
+    this.#window.delete(call.number);
     call.settled = true;
+    call.resolve(call);
   }
 
-  #fail(call: PendingCall<O>, error: unknown): void {
-    if (!call.settled) call.reject(error);
+  #end(call: PendingCall<O>, error: unknown): void {
+    if (call.number > 0) this.#window.delete(call.number);
     call.settled = true;
+    call.reject(error);
   }
 }
 

@@ -19,6 +19,8 @@ export type RaftErrorCode =
   | 'apply-failed'
   /** A query's time is over; it changed nothing. */
   | 'timeout'
+  /** An idempotency key stands for another command than this one, which was not applied. */
+  | 'key-reused'
   | 'change-in-progress'
   | 'not-a-voter'
   /** A log store does not hold what was written to it: `file` and `offset` say where. */

@@ -4,8 +4,10 @@ import {
   type NetworkId,
   type PeerId,
   type RaftBody,
+  type RaftEpoch,
   RaftMessage,
   type RaftRequest,
+  UniqueId,
   WireError,
 } from '@mosaik/wire';
 import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
@@ -14,6 +16,7 @@ import { Calls, refusal } from './calls.ts';
 import { type CompactionOptions, compaction } from './compaction.ts';
 import type { RaftComponents } from './components.ts';
 import { DEFAULT_LIMITS } from './core/config.ts';
+import { sameEpoch } from './core/epoch.ts';
 import { isCommand } from './core/log.ts';
 import { RaftCore } from './core/raft-core.ts';
 import { Driver, type NodeEffect } from './driver.ts';
@@ -35,6 +38,7 @@ const DEFAULT_CALL_TIMEOUT_MS = 30_000;
 const SWEEP_INTERVAL_MS = 1000;
 /** A peer's term is at most so far above the own: more elections than there ever are, and no number runs out. */
 const MAX_TERM_LEAD = 2 ** 32;
+const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
 /** Calls of `execute…` and `feed…` without an answer. */
 const MAX_CALLS = 1 << 17;
 
@@ -61,6 +65,15 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+export interface ExecuteOptions extends CallOptions {
+  /**
+   * Of 1 to 256 characters: of all commands with this key, whoever sends them, the first that commits is applied, and the
+   * others are answered as it was, as long as the members remember the key (`maxSessions`, oldest forgotten first).
+   * Needs the machine's `output` codec.
+   */
+  readonly idempotencyKey?: string | undefined;
+}
+
 export interface QueryOptions extends CallOptions {
   readonly consistency: 'weak' | 'strong';
   /** Waits until this index is applied here. */
@@ -77,6 +90,8 @@ export class RaftNode<C, Q, R, O = void> {
   readonly #driver: Driver;
   readonly #applier: Applier<C, Q, R, O>;
   readonly #calls: Calls<O>;
+  /** What the session of this member is opened for: drawn anew by every process. */
+  readonly #life: bigint;
   readonly #queries: Queries<Q, R>;
   readonly #requests: LeaderRequests;
   readonly #snapshotter: Snapshotter | undefined;
@@ -121,7 +136,8 @@ export class RaftNode<C, Q, R, O = void> {
     this.#core = core;
     this.incarnation = core.state.incarnation;
     this.#labels = { group: groupId };
-    this.#calls = new Calls((index) => core.log.epochAt(index), MAX_CALLS);
+    this.#calls = new Calls(MAX_CALLS);
+    this.#life = components.rng.u64();
     this.#snapshotter = this.#createSnapshotter();
     this.#applier = new Applier({
       machine,
@@ -129,7 +145,14 @@ export class RaftNode<C, Q, R, O = void> {
       snapshotter: this.#snapshotter,
       groupId,
       networkId,
-      handleApplied: (index, output) => this.#calls.handleApplied(index, output),
+      localId: init.localId,
+      incarnation: this.#life,
+      maxSessions: init.config.maxSessions,
+      handleSession: (session) => this.#calls.handleSession(session),
+      handleReplaced: (session, wasApplied) => this.#calls.handleReplaced(session, wasApplied),
+      handleApplied: (sequence, index, output, more) =>
+        this.#calls.handleApplied(sequence, index, output, more),
+      handleRejected: (sequence, error) => this.#calls.handleRejected(sequence, error),
     });
     this.#queries = new Queries({
       clock: components.clock,
@@ -142,7 +165,6 @@ export class RaftNode<C, Q, R, O = void> {
       this.#driver.handle(input),
     );
     if (core.state.snapshot) this.#applier.restore(core.state.snapshot);
-    this.#calls.handleAppliedTo(this.#applier.applied);
     this.#status = new WatchCell(describeState(core.state, this.#applier.applied, components.clock.nowMs()));
     this.#driver = new Driver({
       core,
@@ -193,8 +215,9 @@ export class RaftNode<C, Q, R, O = void> {
    *
    * @throws RaftError; every code but `unknown-outcome` means that nothing was or will be committed.
    */
-  execute(command: C, options: CallOptions = {}): Promise<{ index: number; output: O }> {
-    return this.#call([command], options, false, ({ from, outputs }) => ({
+  execute(command: C, options: ExecuteOptions = {}): Promise<{ index: number; output: O }> {
+    const { idempotencyKey } = options;
+    return this.#call([command], options, { feed: false, idempotencyKey }, ({ from, outputs }) => ({
       index: from,
       output: outputs[0] as O,
     }));
@@ -205,17 +228,20 @@ export class RaftNode<C, Q, R, O = void> {
     commands: readonly C[],
     options: CallOptions = {},
   ): Promise<{ from: number; to: number; outputs: O[] }> {
-    return this.#call(commands, options, false, ({ from, to, outputs }) => ({ from, to, outputs }));
+    return this.#call(commands, options, { feed: false }, (call) => ({
+      ...range(call),
+      outputs: call.outputs,
+    }));
   }
 
   /** Resolves when the command has its place in the leader's log: not yet committed. @throws as `execute`. */
   feed(command: C, options: CallOptions = {}): Promise<number> {
-    return this.#call([command], options, true, ({ from }) => from);
+    return this.#call([command], options, { feed: true }, ({ from }) => from);
   }
 
   /** As `feed`, for one contiguous run. */
   feedMany(commands: readonly C[], options: CallOptions = {}): Promise<{ from: number; to: number }> {
-    return this.#call(commands, options, true, ({ from, to }) => ({ from, to }));
+    return this.#call(commands, options, { feed: true }, range);
   }
 
   /**
@@ -323,10 +349,11 @@ export class RaftNode<C, Q, R, O = void> {
   #call<T>(
     commands: readonly C[],
     { signal, timeoutMs }: CallOptions,
-    feed: boolean,
+    { feed, idempotencyKey }: { feed: boolean; idempotencyKey?: string | undefined },
     answer: (call: PendingCall<O>) => T,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      const key = idempotencyKey === undefined ? undefined : this.#parseKey(idempotencyKey);
       if (this.#closed) throw this.#terminated();
       signal?.throwIfAborted();
       const encoded = this.#encode(commands);
@@ -336,6 +363,7 @@ export class RaftNode<C, Q, R, O = void> {
           commands: encoded,
           given: commands,
           feed,
+          key,
           deadlineMs: clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS,
           resolve: (call) => resolve(answer(call)),
           reject,
@@ -350,6 +378,7 @@ export class RaftNode<C, Q, R, O = void> {
         commands: encoded,
         given: commands,
         feed,
+        key,
         deadlineMs:
           timeoutMs === undefined ? clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS : Number.POSITIVE_INFINITY,
         resolve: (done) => {
@@ -362,10 +391,7 @@ export class RaftNode<C, Q, R, O = void> {
         },
       });
       const giveUp = (why: string, unsent: () => unknown) => {
-        if (call.settled) return;
-        const error = this.#calls.withdraw(call) ? unsent() : uncertain(why);
-        call.settled = true;
-        call.reject(error);
+        this.#calls.giveUp(call, unsent, () => uncertain(why));
       };
       const abort = () => giveUp('aborted after it was sent', () => signal?.reason);
       signal?.addEventListener('abort', abort);
@@ -387,8 +413,21 @@ export class RaftNode<C, Q, R, O = void> {
     this.#sweep = undefined;
     const { clock } = this.#init.components;
     this.#calls.expire(clock.nowMs());
+    this.#calls.wake();
+    this.#maybeContinue();
     if (this.#calls.size > 0 && !this.#closed)
       this.#sweep = clock.schedule(SWEEP_INTERVAL_MS, () => this.#handleSweep());
+  }
+
+  #parseKey(key: string): UniqueId {
+    if (typeof key !== 'string') throw new TypeError(`idempotencyKey must be a string, got ${typeof key}`);
+    if (key.length < 1 || key.length > MAX_IDEMPOTENCY_KEY_LENGTH)
+      throw new RangeError(
+        `idempotencyKey must have 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters, got ${key.length}`,
+      );
+    if (!this.#init.machine.output)
+      throw new TypeError('idempotencyKey needs a machine with an output codec');
+    return UniqueId.from(`key ${key}`);
   }
 
   #encode(commands: readonly C[]): Uint8Array[] {
@@ -433,6 +472,7 @@ export class RaftNode<C, Q, R, O = void> {
         );
         for (const command of run) this.#checkCommand(command);
       }
+      checkNumbers(body);
     }
   }
 
@@ -464,17 +504,38 @@ export class RaftNode<C, Q, R, O = void> {
 
   #collect(): void {
     const nowMs = this.#init.components.clock.nowMs();
-    const proposals = this.#calls.take();
-    if (proposals) this.#core.handle({ type: 'propose', ...proposals }, nowMs);
+    this.#propose(nowMs);
     const reads = this.#queries.take();
     if (reads) this.#core.handle({ type: 'read', ...reads }, nowMs);
+  }
+
+  #propose(nowMs: number): void {
+    const core = this.#core;
+    if (this.#leaderless) this.#calls.refuseFresh('Offline');
+    const epoch = this.#readyEpoch();
+    if (!epoch) return;
+    const { open, batches } = this.#calls.take(epoch);
+    if (open !== undefined)
+      core.handle({ type: 'open-session', number: open, incarnation: this.#life }, nowMs);
+    for (const batch of batches) core.handle({ type: 'propose', batch }, nowMs);
+  }
+
+  /** Nobody leads, and nobody is about to. */
+  get #leaderless(): boolean {
+    const { leader, held } = this.#core.state;
+    return leader === undefined && !held.active;
+  }
+
+  /** The epoch of the leader, once an entry of it is applied: then so is all that its log had before. */
+  #readyEpoch(): RaftEpoch | undefined {
+    const { epoch, log } = this.#core.state;
+    return epoch && sameEpoch(log.epochAt(this.#applier.applied), epoch) ? epoch : undefined;
   }
 
   #handleEffect(effect: NodeEffect): void {
     switch (effect.type) {
       case 'apply':
         this.#applier.applyTo(effect.to);
-        this.#calls.handleAppliedTo(effect.to);
         this.#queries.handleApplied();
         return;
       case 'revert':
@@ -482,11 +543,10 @@ export class RaftNode<C, Q, R, O = void> {
         return;
       case 'restore':
         this.#applier.restore(effect.snapshot);
-        this.#calls.handleAppliedTo(this.#applier.applied);
         this.#queries.handleApplied();
         return;
       case 'accepted':
-        this.#calls.handleAccepted(effect.first, effect.count, effect.epoch, effect.index);
+        this.#calls.handleAccepted(effect.first, effect.count, effect.index);
         return;
       case 'refused':
         this.#calls.handleRefused(effect.first, effect.count, effect.reason);
@@ -522,8 +582,8 @@ export class RaftNode<C, Q, R, O = void> {
     const { machine, components } = this.#init;
     const { applied } = this.#applier;
     const reverted = describeReverted(effect, applied, (bytes) => machine.command.decode(bytes));
-    this.#calls.handleReverted(effect.to);
-    this.#applier.applied = Math.min(applied, effect.to);
+    this.#calls.handleReverted();
+    this.#applier.rewindTo(effect.to);
     // Told at once: the commit index may be back where it was by the end of the turn.
     const { value } = this.#status;
     const committed = Math.min(value.committed, effect.to);
@@ -539,6 +599,7 @@ export class RaftNode<C, Q, R, O = void> {
   }
 
   #handleTurn(): void {
+    this.#maybeContinue();
     // The machine is back to what both sides had.
     for (const reverted of this.#reverted.splice(0)) this.#init.handleReverted?.(reverted);
     if (!this.#changed) return;
@@ -560,6 +621,12 @@ export class RaftNode<C, Q, R, O = void> {
         () => uncertain(`the member stopped (${status.state})`),
       );
     }
+  }
+
+  /** Something that waited can go on now, or never will. */
+  #maybeContinue(): void {
+    if (this.#leaderless ? this.#calls.hasFresh : this.#calls.due && this.#readyEpoch())
+      this.#driver.schedule();
   }
 
   /** Our own bug, a store that failed, or a machine that threw: this member must not go on. */
@@ -613,6 +680,11 @@ export class RaftNode<C, Q, R, O = void> {
   }
 }
 
+/** Where the commands of a call stand. */
+function range({ from, commands }: PendingCall<unknown>): { from: number; to: number } {
+  return { from, to: from + commands.length - 1 };
+}
+
 /** The term that a message could move its receiver to. */
 function termOf(body: RaftBody): number {
   switch (body.type) {
@@ -630,6 +702,18 @@ function termOf(body: RaftBody): number {
       return body.epoch.term;
     default:
       return 0;
+  }
+}
+
+/** Sequences that a session can have, and keys for single commands of the message, in order. */
+function checkNumbers({ first, ackedBelow, keys, proposals }: Extract<RaftBody, { type: 'Forward' }>): void {
+  if (first < 1 || ackedBelow > first || !Number.isSafeInteger(first + proposals.length))
+    throw new WireError('invalid-value', 0, `sequences from ${first}, answered below ${ackedBelow}`);
+  let before = -1;
+  for (const { at } of keys) {
+    if (at <= before || proposals[at]?.length !== 1)
+      throw new WireError('invalid-value', 0, `a key for proposal ${at} of ${proposals.length}`);
+    before = at;
   }
 }
 

@@ -26,9 +26,19 @@ export function describeReverted<C>(
 ): Reverted<C> | undefined {
   const commands: { index: number; term: number; command: C }[] = [];
   let index = from;
+  let repeats = false;
+  const seen = new Set<string>();
   for (const { epoch, entries } of lost) {
     for (const entry of entries) {
-      if (isCommand(entry)) commands.push({ index, term: epoch.term, command: decode(entry.value) });
+      if (isCommand(entry)) {
+        // The first entry names the run, and what was sent again stands there more than once.
+        if (entry.sequence > 0) {
+          const name = `${entry.session}/${entry.sequence}`;
+          repeats = seen.has(name);
+          seen.add(name);
+        }
+        if (!repeats) commands.push({ index, term: epoch.term, command: decode(entry.value) });
+      }
       index += 1;
     }
   }

@@ -1,5 +1,5 @@
 import { memoryLogStorage, type RaftError } from '@mosaik/raft';
-import { type PeerId, type RaftBody, type RaftEpoch, RaftMessage, WireError } from '@mosaik/wire';
+import { type PeerId, type RaftBody, type RaftEpoch, RaftMessage, UniqueId, WireError } from '@mosaik/wire';
 import { settle } from '@mosaik/wire/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Mesh, meshId, type TextNode, textMachine } from './support/mesh.ts';
@@ -7,11 +7,12 @@ import { Mesh, meshId, type TextNode, textMachine } from './support/mesh.ts';
 let mesh: Mesh;
 afterEach(() => mesh.close());
 
-/** Three members, online. */
+/** Three members, online, with their sessions open. */
 async function three(options = {}): Promise<{ leader: TextNode; follower: TextNode }> {
   mesh = new Mesh(options);
   for (const index of [0, 1, 2]) await mesh.open(index);
   const leader = await mesh.online();
+  await mesh.clock.advance(20);
   return { leader, follower: mesh.follower() };
 }
 
@@ -177,6 +178,21 @@ describe('what a failed call says', () => {
 });
 
 describe('input from outside', () => {
+  const forward = (
+    first: number,
+    ackedBelow: number,
+    keys: { at: number; key: UniqueId }[],
+    proposals: Uint8Array[][],
+  ): RaftBody => ({
+    type: 'Forward',
+    epoch: { term: 1, leader: meshId(0), nonce: 1n },
+    session: 1,
+    first,
+    ackedBelow,
+    keys,
+    proposals,
+  });
+
   test('garbage and oversized commands are refused with a coded error', async () => {
     mesh = new Mesh({ maxCommandBytes: 10 });
     const node = await mesh.open(0);
@@ -190,7 +206,20 @@ describe('input from outside', () => {
         epoch,
         side: epoch,
         prev: undefined,
-        entries: [{ epoch, entries: [{ type: 'Command', value: new Uint8Array(11) }] }],
+        entries: [
+          {
+            epoch,
+            entries: [
+              {
+                type: 'Command',
+                session: 1,
+                sequence: 1,
+                unacked: 0,
+                value: new Uint8Array(11),
+              },
+            ],
+          },
+        ],
         commit: 0,
         round: 0,
         durable: 0,
@@ -202,13 +231,40 @@ describe('input from outside', () => {
   test('a forwarded command that the machine can not read is refused before it stops everybody', async () => {
     const { leader, follower } = await three();
     const from = [...mesh.nodes].find(([, node]) => node === follower)?.[0] as PeerId;
-    const forward = RaftMessage.encode({
+    const message = RaftMessage.encode({
       incarnation: follower.incarnation,
-      body: { type: 'Forward', first: 1, proposals: [[Uint8Array.of(0xff)]] },
+      body: forward(1, 1, [], [[Uint8Array.of(0xff)]]),
     });
-    expect(() => leader.handleMessage(from, forward)).toThrow(WireError);
+    expect(() => leader.handleMessage(from, message)).toThrow(WireError);
     await mesh.clock.advance(1000);
     for (const node of mesh.nodes.values()) expect(node.status.value.state).toBe('running');
+  });
+
+  const one = [Uint8Array.of(1, 0x61)];
+  const key = UniqueId.from<UniqueId>('key');
+  test.each<[string, RaftBody]>([
+    ['no sequence', forward(0, 0, [], [one])],
+    ['an answer to what was not sent', forward(1, 2, [], [one])],
+    ['more sequences than there are', forward(Number.MAX_SAFE_INTEGER, 1, [], [one])],
+    ['a key for a run', forward(1, 1, [{ at: 0, key }], [[...one, ...one]])],
+    ['a key for nothing', forward(1, 1, [{ at: 1, key }], [one])],
+    [
+      'keys out of order',
+      forward(
+        1,
+        1,
+        [
+          { at: 1, key },
+          { at: 0, key },
+        ],
+        [one, one],
+      ),
+    ],
+  ])('a forwarded message that contradicts itself is refused: %s', async (_, body) => {
+    const { leader, follower } = await three();
+    const from = [...mesh.nodes].find(([, node]) => node === follower)?.[0] as PeerId;
+    const message = RaftMessage.encode({ incarnation: follower.incarnation, body });
+    expect(() => leader.handleMessage(from, message)).toThrow(WireError);
   });
 
   test.each(['VoteRequest', 'VoteResponse'] as const)(
@@ -347,7 +403,7 @@ describe('machines', () => {
     await mesh.online();
     const calls = ['a', 'b', 'c'].map((text) => node.execute(text));
     await mesh.clock.advance(1);
-    expect((await Promise.all(calls)).map(({ output }) => output)).toEqual(['2:a', '3:b', '4:c']);
+    expect((await Promise.all(calls)).map(({ output }) => output)).toEqual(['3:a', '4:b', '5:c']);
     expect(sizes).toEqual([3]);
   });
 });

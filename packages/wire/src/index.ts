@@ -85,6 +85,7 @@ export {
   RaftMessage,
   RaftRequest,
   RaftRun,
+  type SessionEntry,
   SnapshotEnvelope,
   type ViewEntry,
 } from './messages/raft.ts';

@@ -118,7 +118,23 @@ const position = fc.record({ epoch, index: safeU64 });
 const logEntry: fc.Arbitrary<LogEntry> = fc.oneof(
   fc.record({ type: fc.constant('Opening' as const), forced: fc.boolean(), members, learners }),
   fc.record({ type: fc.constant('View' as const), members, learners }),
-  fc.record({ type: fc.constantFrom('Command' as const, 'CommandMore' as const), value: bytesUpTo(40) }),
+  fc
+    .record({
+      type: fc.constantFrom('Command' as const, 'CommandMore' as const, 'Keyed' as const),
+      key: idOf<UniqueId>(),
+      session: safeU64,
+      sequence: safeU64,
+      unacked: safeU64,
+      value: bytesUpTo(40),
+    })
+    .map(({ type, key, sequence, unacked, ...rest }) => ({
+      type,
+      ...rest,
+      sequence,
+      unacked: Math.min(sequence, unacked),
+      key: type === 'Keyed' ? key : undefined,
+    })),
+  fc.record({ type: fc.constant('Session' as const), origin: idOf<PeerId>(), incarnation: u64 }),
 );
 const verdict = fc.constantFrom(
   ...(['Granted', 'Denied', 'Abstained', 'Ahead', 'Reachable'] as const).map((type) => ({ type })),
@@ -191,7 +207,11 @@ const raftBodies: RaftBodyFields = {
     reject: maybe(fc.record({ prev: safeU64, last: safeU64, runs })),
   },
   Forward: {
+    epoch,
+    session: safeU64,
     first: safeU64,
+    ackedBelow: safeU64,
+    keys: fc.array(fc.record({ at: safeU64, key: idOf<UniqueId>() }), { maxLength: 2 }),
     proposals: fc.array(fc.array(bytesUpTo(20), { maxLength: 3 }), { maxLength: 3 }),
   },
   Forwarded: { first: safeU64, count: safeU64, epoch, index: safeU64 },
@@ -209,6 +229,7 @@ const raftBodies: RaftBodyFields = {
   Yield: { claim: epoch, term: safeU64 },
   Busy: { claim: epoch },
   Yielded: { epoch, claim: epoch, side: epoch, term: safeU64, last: safeU64, runs },
+  OpenSession: { epoch, number: safeU64, incarnation: u64 },
 };
 const raftBody = Object.entries<Record<string, fc.Arbitrary<unknown>>>(raftBodies).map(([type, fields]) =>
   fc.record({ type: fc.constant(type), ...fields }),

@@ -8,7 +8,6 @@ import {
   type HandshakeStart,
   type Id,
   idFromBytes,
-  type LogEntry,
   type NetworkId,
   type PeerEntry,
   type PeerId,
@@ -103,15 +102,3 @@ export const sampleAnnounceMessages: {
   Hello: { type: 'Hello', networkId },
   Entry: { type: 'Entry', value: sampleSigned },
 };
-
-const members = [
-  { peer: sampleId<PeerId>(2), incarnation: 2n ** 64n - 1n },
-  { peer: sampleId<PeerId>(1), incarnation: 0n },
-];
-
-export const sampleLogEntries: readonly LogEntry[] = [
-  { type: 'Opening', forced: true, members, learners: ids(3) },
-  { type: 'View', members, learners: [] },
-  { type: 'Command', value: Uint8Array.of(1, 2, 3) },
-  { type: 'CommandMore', value: fill(0, 0) },
-];

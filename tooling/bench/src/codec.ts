@@ -54,7 +54,13 @@ function sampleEntry(index: number): SignedPeerEntry {
 
 function sampleAppend(index: number): RaftMessage {
   const epoch: RaftEpoch = { term: 12, leader: freshId(), nonce: randomBytes(8).readBigUInt64LE() };
-  const command = () => ({ type: 'Command' as const, value: new Uint8Array(randomBytes(100)) });
+  const command = (_: unknown, i: number) => ({
+    type: 'Command' as const,
+    session: 40,
+    sequence: 100_000 + i,
+    unacked: 100,
+    value: new Uint8Array(randomBytes(100)),
+  });
   return {
     incarnation: randomBytes(8).readBigUInt64LE(),
     body: {

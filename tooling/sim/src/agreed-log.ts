@@ -2,6 +2,7 @@ import { type KeyValueOutput, keyValue } from '@mosaik/groups';
 import type { CommandEntry, LogEntry } from '@mosaik/wire';
 import type { Disk, DiskEntry } from './disk.ts';
 import { SimCommand } from './machine.ts';
+import { OnceOnly } from './once-only.ts';
 
 export interface AgreedEntry extends DiskEntry {
   readonly index: number;
@@ -25,6 +26,7 @@ export class AgreedLog {
   readonly #indexOfOp = new Map<number, number>();
   readonly #versions = new Map<string, Version[]>();
   #model = keyValue();
+  #once = new OnceOnly();
   readonly #onGrow: (entry: AgreedEntry) => void;
 
   constructor(onGrow: (entry: AgreedEntry) => void) {
@@ -92,11 +94,12 @@ export class AgreedLog {
     this.#indexOfOp.clear();
     this.#versions.clear();
     this.#model = keyValue();
+    this.#once = new OnceOnly();
     for (const { index, output: _, command: __, ...held } of kept) this.#append(held, index, true);
   }
 
   #append({ epoch, key, entry }: DiskEntry, index: number, again = false): void {
-    const command = commandOf(entry);
+    const command = this.#once.admits(entry, index) ? commandOf(entry) : undefined;
     let output: KeyValueOutput | undefined;
     if (command) {
       output = this.#model.apply(command.command, {
@@ -131,7 +134,7 @@ export function hasCommand(entries: readonly DiskEntry[], from: number): boolean
 }
 
 export function isCommand(entry: LogEntry): entry is CommandEntry {
-  return entry.type === 'Command' || entry.type === 'CommandMore';
+  return entry.type === 'Command' || entry.type === 'CommandMore' || entry.type === 'Keyed';
 }
 
 /** The operation in an entry; undefined for the entries that state machines never see. */
@@ -143,5 +146,5 @@ export function describeEntry(entry: LogEntry): string {
   const command = commandOf(entry);
   if (command) return `${command.command.type} op ${command.op}`;
   if (entry.type === 'Opening') return entry.forced ? 'a forced opening' : 'an opening';
-  return 'a change of the set';
+  return entry.type === 'Session' ? 'a session' : 'a change of the set';
 }

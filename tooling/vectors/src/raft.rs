@@ -26,8 +26,16 @@ struct RaftRun {
 enum LogEntry {
     Opening { forced: bool, members: Vec<RaftMember>, learners: Vec<Id> },
     View { members: Vec<RaftMember>, learners: Vec<Id> },
-    Command(Bytes),
-    CommandMore(Bytes),
+    Command { session: Safe, sequence: Safe, unacked: Safe, value: Bytes },
+    CommandMore { session: Safe, sequence: Safe, unacked: Safe, value: Bytes },
+    Session { origin: Id, incarnation: u64 },
+    Keyed { session: Safe, sequence: Safe, unacked: Safe, key: Id, value: Bytes },
+}
+
+#[derive(Serialize)]
+struct Key {
+    at: Safe,
+    key: Id,
 }
 
 #[derive(Serialize)]
@@ -133,7 +141,14 @@ enum RaftBody {
         durable: Safe,
     },
     Appended { epoch: RaftEpoch, term: Safe, r#match: Safe, round: Safe, reject: Option<Reject> },
-    Forward { first: Safe, proposals: Vec<Vec<Bytes>> },
+    Forward {
+        epoch: RaftEpoch,
+        session: Safe,
+        first: Safe,
+        acked_below: Safe,
+        keys: Vec<Key>,
+        proposals: Vec<Vec<Bytes>>,
+    },
     Forwarded { first: Safe, count: Safe, epoch: RaftEpoch, index: Safe },
     Refused { first: Safe, count: Safe, reason: Refusal },
     ReadRequest { read: Safe },
@@ -162,6 +177,7 @@ enum RaftBody {
     Yield { claim: RaftEpoch, term: Safe },
     Busy { claim: RaftEpoch },
     Yielded { epoch: RaftEpoch, claim: RaftEpoch, side: RaftEpoch, term: Safe, last: Safe, runs: Vec<RaftRun> },
+    OpenSession { epoch: RaftEpoch, number: Safe, incarnation: u64 },
 }
 
 #[derive(Serialize)]
@@ -191,8 +207,16 @@ fn log_entries() -> Vec<LogEntry> {
     vec![
         LogEntry::Opening { forced: true, members: members(), learners: vec![id(3)] },
         LogEntry::View { members: members(), learners: vec![] },
-        LogEntry::Command(Bytes(vec![1, 2, 3])),
-        LogEntry::CommandMore(Bytes(vec![])),
+        LogEntry::Command { session: Safe(2), sequence: Safe(300), unacked: Safe(255), value: Bytes(vec![1, 2, 3]) },
+        LogEntry::CommandMore { session: Safe(0), sequence: Safe(0), unacked: Safe(0), value: Bytes(vec![]) },
+        LogEntry::Session { origin: id(3), incarnation: u64::MAX },
+        LogEntry::Keyed {
+            session: Safe((1 << 53) - 1),
+            sequence: Safe((1 << 53) - 1),
+            unacked: Safe((1 << 53) - 1),
+            key: id(4),
+            value: Bytes(vec![1]),
+        },
     ]
 }
 
@@ -271,7 +295,14 @@ fn bodies() -> Vec<RaftBody> {
             reject: Some(Reject { prev: Safe(4), last: Safe(2), runs: runs() }),
         },
         RaftBody::Appended { epoch: epoch(), term: Safe(300), r#match: Safe(77), round: Safe(3), reject: None },
-        RaftBody::Forward { first: Safe(1), proposals: vec![vec![Bytes(vec![1]), Bytes(vec![])], vec![]] },
+        RaftBody::Forward {
+            epoch: epoch(),
+            session: Safe(2),
+            first: Safe(9),
+            acked_below: Safe(4),
+            keys: vec![Key { at: Safe(1), key: id(4) }],
+            proposals: vec![vec![Bytes(vec![1]), Bytes(vec![])], vec![]],
+        },
         RaftBody::Forwarded { first: Safe(1), count: Safe(2), epoch: epoch(), index: Safe(40) },
         RaftBody::ReadRequest { read: Safe(5) },
         RaftBody::ReadGranted { read: Safe(5), index: Safe(41) },
@@ -331,6 +362,7 @@ fn bodies() -> Vec<RaftBody> {
     bodies.push(RaftBody::RequestDone { request: Safe(6) });
     bodies.push(RaftBody::RequestRefused { request: Safe(6), reason: Refusal::NotAVoter });
     bodies.push(RaftBody::Retain { epoch: epoch(), index: Safe(43) });
+    bodies.push(RaftBody::OpenSession { epoch: epoch(), number: Safe(7), incarnation: u64::MAX });
     bodies
 }
 

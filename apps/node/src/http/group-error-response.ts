@@ -16,6 +16,7 @@ const STATUS: Readonly<Record<GroupErrorCode, ContentfulStatusCode>> = {
   'no-commands': 400,
   'change-in-progress': 409,
   'not-a-voter': 409,
+  'key-reused': 422,
   'apply-failed': 500,
 };
 const RETRY_AFTER_SECONDS = '1';

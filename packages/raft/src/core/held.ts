@@ -1,3 +1,4 @@
+import { type ProposalBatch, runBytes } from './proposal-batch.ts';
 import { handlePropose } from './proposals.ts';
 import type { RaftState } from './state.ts';
 
@@ -6,7 +7,7 @@ import type { RaftState } from './state.ts';
  * leads then, or to this leader again when nobody took over in time.
  */
 export class HeldProposals {
-  #queue: { first: number; proposals: readonly Uint8Array[][]; bytes: number }[] = [];
+  #queue: { batch: ProposalBatch; bytes: number }[] = [];
   #bytes = 0;
   #count = 0;
   /** They wait until a leader is known, at most until then; undefined while nothing is held back. */
@@ -21,11 +22,9 @@ export class HeldProposals {
     this.untilMs = Math.max(untilMs, this.untilMs ?? untilMs);
   }
 
-  add(s: RaftState, first: number, proposals: readonly Uint8Array[][]): void {
-    const bytes = proposals.reduce(
-      (total, run) => run.reduce((sum, command) => sum + command.length + 8, total),
-      0,
-    );
+  add(s: RaftState, batch: ProposalBatch): void {
+    const { first, proposals } = batch;
+    const bytes = proposals.reduce((total, run) => total + runBytes(run), 0);
     const { maxForwardBytes, maxUncommittedEntries } = s.config.limits;
     if (this.#bytes + bytes > maxForwardBytes || this.#count + proposals.length > maxUncommittedEntries) {
       s.emit({ type: 'refused', first, count: proposals.length, reason: 'Overloaded' });
@@ -34,8 +33,8 @@ export class HeldProposals {
     this.#bytes += bytes;
     this.#count += proposals.length;
     // What a leader turned away is older than what came here since.
-    const at = this.#queue.findIndex((held) => held.first > first);
-    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, { first, proposals, bytes });
+    const at = this.#queue.findIndex((held) => held.batch.first > first);
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, { batch, bytes });
   }
 
   /** Leadership is clear again, or will not be soon. */
@@ -46,6 +45,6 @@ export class HeldProposals {
     this.#queue = [];
     this.#bytes = 0;
     this.#count = 0;
-    for (const { first, proposals } of queue) handlePropose(s, first, proposals, nowMs);
+    for (const { batch } of queue) handlePropose(s, batch, nowMs);
   }
 }

@@ -1,5 +1,6 @@
 import type { PeerId, RaftMessage, RaftRequest } from '@mosaik/wire';
 import type { Lane } from '../components.ts';
+import type { ProposalBatch } from './proposal-batch.ts';
 import type { HeldSnapshot } from './snapshot.ts';
 
 /** Everything that can happen to a member. */
@@ -7,8 +8,9 @@ export type Input =
   | { type: 'message'; from: PeerId; message: RaftMessage }
   | { type: 'bond-up'; peer: PeerId; incarnation: bigint }
   | { type: 'bond-down'; peer: PeerId; departed: boolean }
-  /** Proposals number from `first`; each is one run of commands. */
-  | { type: 'propose'; first: number; proposals: Uint8Array[][] }
+  | { type: 'propose'; batch: ProposalBatch }
+  /** Opens a session for this life of the member; answered as a proposal of that number. */
+  | { type: 'open-session'; number: number; incarnation: bigint }
   /** Linearizable reads, numbered from `first`. */
   | { type: 'read'; first: number; count: number }
   /** Something that only a leader can do. */

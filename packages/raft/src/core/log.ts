@@ -27,6 +27,10 @@ interface SetRecord {
   readonly forced: RaftEpoch | undefined;
 }
 
+/** What a command weighs beside its own bytes: about what names it on the wire. */
+export const COMMAND_OVERHEAD_BYTES = 16;
+export const SESSION_BYTES = 48;
+
 const NO_MEMBERS: readonly RaftMember[] = [];
 const NO_LEARNERS: readonly PeerId[] = [];
 /** Former members that are remembered. */
@@ -151,7 +155,7 @@ export class RaftLog {
       this.#entries.push(entry);
       if (isCommand(entry)) {
         this.#lastCommand = this.last;
-      } else {
+      } else if (entry.type !== 'Session') {
         const forced = entry.type === 'Opening' && entry.forced ? run.epoch : undefined;
         this.#sets.push({ index: this.last, members: entry.members, learners: entry.learners, forced });
       }
@@ -322,10 +326,11 @@ export class RaftLog {
 
 /** What an entry weighs against the limits of an append. */
 export function entryBytes(entry: LogEntry): number {
-  return isCommand(entry) ? entry.value.length + 8 : 16 + entry.members.length * 48;
+  if (isCommand(entry)) return entry.value.length + COMMAND_OVERHEAD_BYTES;
+  return entry.type === 'Session' ? SESSION_BYTES : 16 + entry.members.length * 48;
 }
 
 /** Something that state machines see. */
 export function isCommand(entry: LogEntry): entry is CommandEntry {
-  return entry.type === 'Command' || entry.type === 'CommandMore';
+  return entry.type === 'Command' || entry.type === 'CommandMore' || entry.type === 'Keyed';
 }

@@ -1,83 +1,90 @@
-import type { LogEntry, PeerId, RaftBody } from '@mosaik/wire';
+import type { LogEntry, PeerId, RaftBody, RaftEpoch, UniqueId } from '@mosaik/wire';
 import type { RefusalReason } from './effect.ts';
+import { sameEpoch } from './epoch.ts';
+import { SESSION_BYTES } from './log.ts';
+import { type ProposalBatch, part, runBytes } from './proposal-batch.ts';
 import type { RaftState } from './state.ts';
 
+type Forward = Extract<RaftBody, { type: 'Forward' }>;
 type Refused = Extract<RaftBody, { type: 'Refused' }>;
+type OpenSession = Extract<RaftBody, { type: 'OpenSession' }>;
 
 /** Appends proposals where this member leads, else forwards them to the leader; none while leadership is moving. */
-export function handlePropose(
-  s: RaftState,
-  first: number,
-  proposals: readonly Uint8Array[][],
-  nowMs: number,
-): void {
-  const count = proposals.length;
-  const { leader, leadership } = s;
+export function handlePropose(s: RaftState, batch: ProposalBatch, nowMs: number): void {
+  const { first, proposals } = batch;
   if (s.held.active) {
-    s.held.add(s, first, proposals);
+    s.held.add(s, batch);
     return;
   }
-  if (leadership) {
-    append(s, proposals, {
-      accepted: (offset, taken, index) =>
-        s.emit({ type: 'accepted', first: first + offset, count: taken, epoch: leadership.epoch, index }),
-      refused: (offset, left, reason) =>
-        s.emit({ type: 'refused', first: first + offset, count: left, reason }),
-    });
+  if (s.leadership) {
+    append(s, batch, answerHere(s, first));
     return;
   }
   const bytes = proposals.reduce((total, run) => total + runBytes(run), 0);
-  const reason: RefusalReason | undefined =
-    leader === undefined || s.stopped || !s.peers.has(leader)
-      ? 'Offline'
-      : s.forwards.bytes + bytes > s.config.limits.maxForwardBytes
-        ? 'Overloaded'
-        : undefined;
-  if (reason || leader === undefined) {
-    s.emit({ type: 'refused', first, count, reason: reason ?? 'Offline' });
+  const target = forwardTarget(s, bytes, batch.session);
+  if ('reason' in target) {
+    s.emit({ type: 'refused', first, count: proposals.length, reason: target.reason });
     return;
   }
-  const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
   // Several messages, so that each stays within what one append may carry.
   let start = 0;
   let size = 0;
-  const flush = (end: number) => {
-    if (end === start) return;
-    const part = proposals.slice(start, end);
-    s.forwards.add({ first: first + start, proposals: part, bytes: size, leader, deadlineMs });
-    s.send(leader, { type: 'Forward', first: first + start, proposals: part });
-    start = end;
-    size = 0;
-  };
-  for (let i = 0; i < count; i += 1) {
+  for (let i = 0; i < proposals.length; i += 1) {
     const added = runBytes(proposals[i] ?? []);
-    if (size + added > s.config.limits.maxAppendBytes) flush(i);
+    if (size + added > s.config.limits.maxAppendBytes && i > start) {
+      forward(s, target, part(batch, start, i), size, nowMs);
+      start = i;
+      size = 0;
+    }
     size += added;
   }
-  flush(count);
+  forward(s, target, part(batch, start, proposals.length), size, nowMs);
+}
+
+/** Has an entry appended that opens a session for this life of the member. */
+export function handleOpenSession(s: RaftState, number: number, incarnation: bigint, nowMs: number): void {
+  const answers = answerHere(s, number);
+  if (s.held.active) {
+    answers.refused(0, 1, 'Moving');
+    return;
+  }
+  if (s.leadership) {
+    appendSession(s, s.localId, incarnation, answers);
+    return;
+  }
+  const target = forwardTarget(s, SESSION_BYTES, 0);
+  if ('reason' in target) {
+    answers.refused(0, 1, target.reason);
+    return;
+  }
+  const { leader, epoch } = target;
+  const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
+  s.forwards.add({ batch: opening(number), bytes: SESSION_BYTES, leader, deadlineMs });
+  s.send(leader, { type: 'OpenSession', epoch, number, incarnation });
+}
+
+/** What stands for a session that was asked for: a proposal of no commands. */
+function opening(number: number): ProposalBatch {
+  return { session: 0, first: number, ackedBelow: 0, keys: [], proposals: [[]] };
 }
 
 /** A follower forwards: the answer says where its commands stand, or why they do not. */
-export function handleForward(
-  s: RaftState,
-  from: PeerId,
-  first: number,
-  proposals: readonly Uint8Array[][],
-  nowMs: number,
-): void {
-  const { leadership } = s;
-  if (s.transfer || (!leadership && nowMs < s.movingUntilMs)) {
-    s.send(from, { type: 'Refused', first, count: proposals.length, reason: { type: 'Moving' } });
+export function handleForward(s: RaftState, from: PeerId, body: Forward, nowMs: number): void {
+  const answers = answerThere(s, from, body.first);
+  if (isMoving(s, nowMs)) {
+    answers.refused(0, body.proposals.length, 'Moving');
     return;
   }
-  append(s, proposals, {
-    accepted: (offset, count, index) => {
-      if (leadership)
-        s.send(from, { type: 'Forwarded', first: first + offset, count, epoch: leadership.epoch, index });
-    },
-    refused: (offset, count, reason) =>
-      s.send(from, { type: 'Refused', first: first + offset, count, reason: { type: reason } }),
-  });
+  // What is meant for another epoch may have been sent again since, and names a session that this log may not have.
+  if (!sameEpoch(s.leadership?.epoch, body.epoch)) answers.refused(0, body.proposals.length, 'Offline');
+  else append(s, body, answers);
+}
+
+export function handleForwardedSession(s: RaftState, from: PeerId, body: OpenSession, nowMs: number): void {
+  const answers = answerThere(s, from, body.number);
+  if (isMoving(s, nowMs)) answers.refused(0, 1, 'Moving');
+  else if (!sameEpoch(s.leadership?.epoch, body.epoch)) answers.refused(0, 1, 'Offline');
+  else appendSession(s, from, body.incarnation, answers);
 }
 
 /** The leader did not take what was forwarded to it. When it only is leader no more, the next one may. */
@@ -87,53 +94,129 @@ export function handleRefused(
   { first, count, reason }: Refused,
   nowMs: number,
 ): void {
-  const proposals = s.forwards.settle(from, first, count);
-  if (!proposals) return;
-  if (reason.type !== 'Moving') {
+  const batch = s.forwards.settle(from, first, count);
+  if (!batch) return;
+  if (reason.type !== 'Moving' || batch.proposals[0]?.length === 0) {
     s.emit({ type: 'refused', first, count, reason: reason.type });
     return;
   }
   if (s.leader === from || s.leader === undefined) s.held.start(nowMs + s.electionTimeoutMs);
-  handlePropose(s, first, proposals, nowMs);
+  handlePropose(s, batch, nowMs);
+}
+
+/** Whether whoever forwards to this member shall wait for the next leader. */
+function isMoving({ transfer, leadership, movingUntilMs }: RaftState, nowMs: number): boolean {
+  return transfer !== undefined || (!leadership && nowMs < movingUntilMs);
+}
+
+interface Target {
+  readonly leader: PeerId;
+  readonly epoch: RaftEpoch;
+}
+
+function forwardTarget(s: RaftState, bytes: number, session: number): Target | { reason: RefusalReason } {
+  const { leader, epoch } = s;
+  if (leader === undefined || epoch === undefined || s.stopped || !s.peers.has(leader))
+    return { reason: 'Offline' };
+  // The name of a session means the same in its log only if that is known to agree with this one up to there.
+  if (s.matched < session) return { reason: 'Moving' };
+  if (s.forwards.bytes + bytes > s.config.limits.maxForwardBytes) return { reason: 'Overloaded' };
+  return { leader, epoch };
+}
+
+function forward(
+  s: RaftState,
+  { leader, epoch }: Target,
+  batch: ProposalBatch,
+  bytes: number,
+  nowMs: number,
+): void {
+  const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
+  s.forwards.add({ batch, bytes, leader, deadlineMs });
+  s.send(leader, { type: 'Forward', epoch, ...batch });
 }
 
 interface Answers {
-  accepted(offset: number, count: number, index: number): void;
+  accepted(offset: number, count: number, epoch: RaftEpoch, index: number): void;
   refused(offset: number, count: number, reason: RefusalReason): void;
 }
 
+function answerHere(s: RaftState, first: number): Answers {
+  return {
+    accepted: (offset, count, epoch, index) =>
+      s.emit({ type: 'accepted', first: first + offset, count, epoch, index }),
+    refused: (offset, count, reason) => s.emit({ type: 'refused', first: first + offset, count, reason }),
+  };
+}
+
+function answerThere(s: RaftState, to: PeerId, first: number): Answers {
+  return {
+    accepted: (offset, count, epoch, index) =>
+      s.send(to, { type: 'Forwarded', first: first + offset, count, epoch, index }),
+    refused: (offset, count, reason) =>
+      s.send(to, { type: 'Refused', first: first + offset, count, reason: { type: reason } }),
+  };
+}
+
+/** Why this member appends nothing now. */
+function refusalOf({ leadership, departing, serves }: RaftState): RefusalReason | undefined {
+  if (!leadership || departing) return 'Offline';
+  return serves ? undefined : 'NoQuorum';
+}
+
 /** All in order, until one does not fit. */
-function append(s: RaftState, proposals: readonly Uint8Array[][], answers: Answers): void {
+function append(s: RaftState, batch: ProposalBatch, answers: Answers): void {
   const { leadership } = s;
+  const { session, first, ackedBelow, keys, proposals } = batch;
   const count = proposals.length;
   if (count === 0) return;
-  if (!leadership || s.departing || !s.serves) {
-    answers.refused(0, count, leadership && !s.departing ? 'NoQuorum' : 'Offline');
+  const reason = refusalOf(s);
+  if (reason || !leadership) {
+    answers.refused(0, count, reason ?? 'Offline');
     return;
   }
   const { maxUncommittedBytes, maxUncommittedEntries } = s.config.limits;
   const entries: LogEntry[] = [];
   const room = maxUncommittedEntries - (s.log.last - s.commit);
   let taken = 0;
+  let nextKey = 0;
   for (const run of proposals) {
     const bytes = runBytes(run);
     const tooMuch =
       leadership.uncommittedBytes > 0 && leadership.uncommittedBytes + bytes > maxUncommittedBytes;
     if (tooMuch || entries.length + run.length > room) break;
     leadership.uncommittedBytes += bytes;
+    let key: UniqueId | undefined;
+    if (keys[nextKey]?.at === taken) key = keys[nextKey++]?.key;
+    const sequence = first + taken;
     const end = run.length - 1;
-    for (let i = 0; i < end; i += 1) entries.push({ type: 'CommandMore', value: run[i] as Uint8Array });
-    entries.push({ type: 'Command', value: run[end] as Uint8Array });
+    for (let i = 0; i <= end; i += 1) {
+      entries.push({
+        type: i < end ? 'CommandMore' : key === undefined ? 'Command' : 'Keyed',
+        session: i === 0 ? session : 0,
+        sequence: i === 0 ? sequence : 0,
+        unacked: i === 0 ? sequence - ackedBelow : 0,
+        key,
+        value: run[i] as Uint8Array,
+      });
+    }
     taken += 1;
   }
   const index = s.log.last + 1;
   s.appendEntries(leadership.epoch, entries);
-  if (taken > 0) answers.accepted(0, taken, index);
+  if (taken > 0) answers.accepted(0, taken, leadership.epoch, index);
   if (taken < count) answers.refused(taken, count - taken, 'Overloaded');
 }
 
-function runBytes(run: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const command of run) bytes += command.length + 8;
-  return bytes;
+function appendSession(s: RaftState, origin: PeerId, incarnation: bigint, answers: Answers): void {
+  const { leadership } = s;
+  const reason = refusalOf(s);
+  if (reason || !leadership) {
+    answers.refused(0, 1, reason ?? 'Offline');
+    return;
+  }
+  const index = s.log.last + 1;
+  leadership.uncommittedBytes += SESSION_BYTES;
+  s.appendEntries(leadership.epoch, [{ type: 'Session', origin, incarnation }]);
+  answers.accepted(0, 1, leadership.epoch, index);
 }

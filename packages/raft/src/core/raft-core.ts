@@ -9,7 +9,13 @@ import type { Input } from './input.ts';
 import type { RaftLog } from './log.ts';
 import { handleBusy, handleClaim, handleYield, handleYielded } from './merge.ts';
 import type { Peer } from './peer.ts';
-import { handleForward, handlePropose, handleRefused } from './proposals.ts';
+import {
+  handleForward,
+  handleForwardedSession,
+  handleOpenSession,
+  handlePropose,
+  handleRefused,
+} from './proposals.ts';
 import { handleRequest } from './requests.ts';
 import {
   handleElectionTimeout,
@@ -67,7 +73,10 @@ export class RaftCore {
         this.#handleBondDown(input.peer, input.departed, nowMs);
         return;
       case 'propose':
-        handlePropose(s, input.first, input.proposals, nowMs);
+        handlePropose(s, input.batch, nowMs);
+        return;
+      case 'open-session':
+        handleOpenSession(s, input.number, input.incarnation, nowMs);
         return;
       case 'read':
         this.#handleRead(input.first, input.count, undefined);
@@ -160,7 +169,7 @@ export class RaftCore {
         handleAppended(s, from, body, nowMs);
         return;
       case 'Forward':
-        handleForward(s, from, body.first, body.proposals, nowMs);
+        handleForward(s, from, body, nowMs);
         return;
       case 'Forwarded': {
         const { first, count, epoch, index } = body;
@@ -206,6 +215,9 @@ export class RaftCore {
         return;
       case 'Yielded':
         handleYielded(s, from, body, nowMs);
+        return;
+      case 'OpenSession':
+        handleForwardedSession(s, from, body, nowMs);
     }
   }
 

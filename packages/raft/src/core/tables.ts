@@ -1,10 +1,10 @@
 import type { PeerId } from '@mosaik/wire';
 import type { RefusalReason } from './effect.ts';
+import { type ProposalBatch, part } from './proposal-batch.ts';
 import type { RaftState } from './state.ts';
 
 interface ForwardRecord {
-  first: number;
-  proposals: readonly Uint8Array[][];
+  batch: ProposalBatch;
   bytes: number;
   readonly leader: PeerId;
   readonly deadlineMs: number;
@@ -25,19 +25,18 @@ export class ForwardTable {
   }
 
   /** Takes `count` proposals from `first` on as answered by `from`; undefined when they were not asked of it. */
-  settle(from: PeerId, first: number, count: number): readonly Uint8Array[][] | undefined {
-    const at = this.#records.findIndex((record) => record.first === first && record.leader === from);
+  settle(from: PeerId, first: number, count: number): ProposalBatch | undefined {
+    const at = this.#records.findIndex(({ batch, leader }) => batch.first === first && leader === from);
     const record = this.#records[at];
-    if (!record || count < 1 || count > record.proposals.length) return undefined;
-    const settled = record.proposals;
-    if (count === settled.length) {
+    if (!record || count < 1 || count > record.batch.proposals.length) return undefined;
+    const { batch } = record;
+    if (count === batch.proposals.length) {
       this.#records.splice(at, 1);
       this.bytes -= record.bytes;
-      return settled;
+      return batch;
     }
-    record.first += count;
-    record.proposals = settled.slice(count);
-    return settled.slice(0, count);
+    record.batch = part(batch, count, batch.proposals.length);
+    return part(batch, 0, count);
   }
 
   giveUp(state: RaftState, lost: (record: ForwardRecord) => boolean): void {
@@ -45,7 +44,8 @@ export class ForwardTable {
     this.#records = this.#records.filter((record) => {
       if (!lost(record)) return true;
       this.bytes -= record.bytes;
-      state.emit({ type: 'uncertain', first: record.first, count: record.proposals.length });
+      const { first, proposals } = record.batch;
+      state.emit({ type: 'uncertain', first, count: proposals.length });
       return false;
     });
   }

@@ -11,7 +11,13 @@ export interface SuiteHarness {
 
 const LEADER = 'a1'.repeat(32) as PeerId;
 const epoch = (term: number): RaftEpoch => ({ term, leader: LEADER, nonce: BigInt(term) * 7n });
-const command = (text: string): LogEntry => ({ type: 'Command', value: new TextEncoder().encode(text) });
+const command = (text: string): LogEntry => ({
+  type: 'Command',
+  session: 2,
+  sequence: 300,
+  unacked: 1,
+  value: new TextEncoder().encode(text),
+});
 
 const snapshotAt = (index: number, at: RaftEpoch): StoredSnapshot => ({
   index,
@@ -198,9 +204,17 @@ export function runLogStorageSuite({ test, equal, create }: SuiteHarness): void 
     const entries: LogEntry[] = [
       { type: 'Opening', forced: true, members, learners: [] },
       { type: 'View', members: [], learners: [LEADER] },
-      { type: 'CommandMore', value: new Uint8Array() },
-      { type: 'Command', value: large },
-      { type: 'Command', value: new Uint8Array(5000) },
+      { type: 'Session', origin: LEADER, incarnation: 2n ** 64n - 1n },
+      { type: 'CommandMore', session: 3, sequence: 2 ** 40, unacked: 7, value: new Uint8Array() },
+      { type: 'Command', session: 0, sequence: 0, unacked: 0, value: large },
+      {
+        type: 'Keyed',
+        session: 3,
+        sequence: 2,
+        unacked: 2,
+        key: LEADER as never,
+        value: new Uint8Array(5000),
+      },
     ];
     await storage.write({ hardState: { incarnation: 2n ** 64n - 1n, term: Number.MAX_SAFE_INTEGER } });
     await storage.write({ append: [{ epoch: epoch(1), entries }] });

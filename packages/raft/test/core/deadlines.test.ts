@@ -2,7 +2,7 @@ import type { RaftBody } from '@mosaik/wire';
 import { seededRng } from '@mosaik/wire/testing';
 import { describe, expect, test } from 'vitest';
 import { Cluster } from '../simulation/cluster.ts';
-import { command, ELECTION_MS, epochOf, Harness, id, opening } from './harness.ts';
+import { command, ELECTION_MS, epochOf, Harness, id, opening, propose } from './harness.ts';
 
 describe.each(['voters', 'dynamic'] as const)('with a clock that fires exactly on time (%s)', (mode) => {
   test('a deadline that was announced is over when it comes: the next one is later', () => {
@@ -42,7 +42,7 @@ function disturb(h: Harness, kind: number): void {
   const from = role === 'leader' ? 1 : 2;
   switch (kind) {
     case 0:
-      h.input({ type: 'propose', first: 1, proposals: [[Uint8Array.of(1)]] });
+      h.input(propose(1, [[Uint8Array.of(1)]]));
       break;
     case 1:
       h.input({ type: 'read', first: 1, count: 1 });

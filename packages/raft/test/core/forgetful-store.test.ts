@@ -1,6 +1,16 @@
 import type { RaftBody } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
-import { command, ELECTION_MS, epochOf, Harness, HEARTBEAT_MS, id, member, opening } from './harness.ts';
+import {
+  command,
+  ELECTION_MS,
+  epochOf,
+  Harness,
+  HEARTBEAT_MS,
+  id,
+  member,
+  opening,
+  propose,
+} from './harness.ts';
 
 type Append = Extract<RaftBody, { type: 'Append' }>;
 
@@ -32,7 +42,7 @@ const reject = (h: Harness, prev: number, last: number): Append[] => {
 describe('a follower that lost what it acknowledged, under the same incarnation', () => {
   test('is not asked again and again: leader and follower exchange nothing but heartbeats', () => {
     const h = leading();
-    h.input({ type: 'propose', first: 1, proposals: [[Uint8Array.of(1)]] });
+    h.input(propose(1, [[Uint8Array.of(1)]]));
     h.run();
     // Silent for a while, so that its leader takes what is on the way for lost.
     for (let waited = 0; waited < 2 * ELECTION_MS; waited += HEARTBEAT_MS) {
@@ -92,7 +102,7 @@ describe('a follower that lost what it acknowledged, under the same incarnation'
 describe('a follower whose log is shorter than what was sent, not than what it acknowledged', () => {
   test('is brought level as ever', () => {
     const h = leading();
-    h.input({ type: 'propose', first: 1, proposals: [[Uint8Array.of(1)], [Uint8Array.of(2)]] });
+    h.input(propose(1, [[Uint8Array.of(1)], [Uint8Array.of(2)]]));
     h.run();
     h.advance(ELECTION_MS / 2);
     h.ack(2, 7);

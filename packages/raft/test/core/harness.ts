@@ -16,7 +16,24 @@ export const epochOf = (term: number, leader: number): RaftEpoch => ({
 });
 export const command = (text: string): LogEntry => ({
   type: 'Command',
+  session: 1,
+  sequence: 1,
+  unacked: 0,
   value: new TextEncoder().encode(text),
+});
+/** Proposals of a session that every log has. */
+export const propose = (first: number, proposals: Uint8Array[][]): Input => ({
+  type: 'propose',
+  batch: { session: 0, first, ackedBelow: 0, keys: [], proposals },
+});
+export const forward = (epoch: RaftEpoch, first: number, proposals: Uint8Array[][]): RaftBody => ({
+  type: 'Forward',
+  epoch,
+  session: 0,
+  first,
+  ackedBelow: 0,
+  keys: [],
+  proposals,
 });
 
 export const HEARTBEAT_MS = 100;

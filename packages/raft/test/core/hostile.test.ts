@@ -1,7 +1,7 @@
 import { type RaftBody, RaftMessage, WireError } from '@mosaik/wire';
 import { seededRng } from '@mosaik/wire/testing';
 import { describe, expect, test } from 'vitest';
-import { command, epochOf, Harness, incarnationOf, member, opening } from './harness.ts';
+import { command, epochOf, forward, Harness, incarnationOf, member, opening } from './harness.ts';
 
 const log = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a'), command('b')] }];
 const at = (index: number) => ({ epoch: epochOf(1, 1), index });
@@ -52,7 +52,7 @@ const BODIES: RaftBody[] = [
     round: 0,
     reject: { prev: 3, last: 9, runs: [{ epoch: epochOf(1, 1), first: 1 }] },
   },
-  { type: 'Forward', first: 1, proposals: [[Uint8Array.of(1)]] },
+  forward(epochOf(1, 1), 1, [[Uint8Array.of(1)]]),
   { type: 'Forwarded', first: 1, count: 3, epoch: epochOf(1, 1), index: 4 },
   { type: 'Refused', first: 1, count: 1, reason: { type: 'Offline' } },
   { type: 'ReadRequest', read: 1 },

@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { command, ELECTION_MS, epochOf, Harness, HEARTBEAT_MS, id, member, opening } from './harness.ts';
+import {
+  command,
+  ELECTION_MS,
+  epochOf,
+  forward,
+  Harness,
+  HEARTBEAT_MS,
+  id,
+  member,
+  opening,
+  propose,
+} from './harness.ts';
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
@@ -114,7 +125,7 @@ describe('a leader', () => {
     h.lead();
     h.ack(1, 3);
     expect(h.state.commit).toBe(3);
-    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.input(propose(1, [[encode('x')]]));
     h.drain();
     h.receive(1, {
       type: 'Appended',
@@ -172,7 +183,7 @@ describe('a leader', () => {
     h.lead();
     h.ack(1, 3);
     h.ack(2, 3);
-    for (let i = 0; i < 5; i += 1) h.input({ type: 'propose', first: i, proposals: [[encode(`${i}`)]] });
+    for (let i = 0; i < 5; i += 1) h.input(propose(i, [[encode(`${i}`)]]));
     const turn = h.drain();
     const sends = turn.filter((effect) => effect.type === 'send' && effect.message.body.type === 'Append');
     expect(sends).toHaveLength(2);
@@ -188,11 +199,7 @@ describe('a leader', () => {
     h.lead();
     h.ack(1, 3);
     const big = (length: number) => new Uint8Array(length);
-    h.input({
-      type: 'propose',
-      first: 1,
-      proposals: [[big(100)], [big(90), big(90), big(90)], [big(1000)], [big(9)]],
-    });
+    h.input(propose(1, [[big(100)], [big(90), big(90), big(90)], [big(1000)], [big(9)]]));
     const sizes = Harness.sent(h.drain())
       .filter(([to]) => to === 1)
       .map(([, body]) => (body.type === 'Append' ? body.entries.flatMap((run) => run.entries).length : 0));
@@ -204,7 +211,7 @@ describe('a leader', () => {
     h.lead();
     h.ack(1, 3);
     const proposals = Array.from({ length: 10 }, () => [new Uint8Array(100)]);
-    h.input({ type: 'propose', first: 1, proposals });
+    h.input(propose(1, proposals));
     expect(Harness.sent(h.run()).filter(([to]) => to === 1)).toHaveLength(3);
     expect(Harness.sent(h.ack(1, 4)).filter(([to, body]) => to === 1 && body.type === 'Append')).toHaveLength(
       1,
@@ -245,7 +252,12 @@ describe('a leader', () => {
     const h = new Harness({ term: 1, log: old, limits: { maxUncommittedEntries: 3 } });
     h.lead();
     h.ack(1, 3);
-    h.input({ type: 'propose', first: 10, proposals: [1, 2, 3, 4, 5].map(() => [encode('x')]) });
+    h.input(
+      propose(
+        10,
+        [1, 2, 3, 4, 5].map(() => [encode('x')]),
+      ),
+    );
     const turn = h.run();
     expect(turn).toContainEqual(expect.objectContaining({ type: 'accepted', first: 10, count: 3, index: 4 }));
     expect(turn).toContainEqual({ type: 'refused', first: 13, count: 2, reason: 'Overloaded' });
@@ -319,10 +331,8 @@ describe('forwarding', () => {
 
   test('a follower forwards, and knows the place from the answer', () => {
     const h = following();
-    h.input({ type: 'propose', first: 5, proposals: [[encode('x')], [encode('y')]] });
-    expect(Harness.sent(h.run())).toEqual([
-      [1, { type: 'Forward', first: 5, proposals: [[encode('x')], [encode('y')]] }],
-    ]);
+    h.input(propose(5, [[encode('x')], [encode('y')]]));
+    expect(Harness.sent(h.run())).toEqual([[1, forward(epochOf(1, 1), 5, [[encode('x')], [encode('y')]])]]);
     h.receive(1, { type: 'Forwarded', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
     expect(h.run()).toContainEqual({ type: 'accepted', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
   });
@@ -336,7 +346,7 @@ describe('forwarding', () => {
 
   test('without an answer the outcome is unknown: after the time limit, or when the bond is lost (W12)', () => {
     const h = following();
-    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.input(propose(1, [[encode('x')]]));
     h.run();
     h.input({ type: 'bond-down', peer: id(1), departed: false });
     expect(h.run()).toContainEqual({ type: 'uncertain', first: 1, count: 1 });
@@ -344,13 +354,13 @@ describe('forwarding', () => {
 
   test('without a leader nothing is sent: offline', () => {
     const h = new Harness({ term: 1, log: old });
-    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.input(propose(1, [[encode('x')]]));
     expect(h.run()).toEqual([{ type: 'refused', first: 1, count: 1, reason: 'Offline' }]);
   });
 
   test('whoever does not lead refuses what is forwarded to it', () => {
     const h = following();
-    h.receive(2, { type: 'Forward', first: 8, proposals: [[encode('x')]] });
+    h.receive(2, forward(epochOf(1, 1), 8, [[encode('x')]]));
     expect(Harness.sent(h.run())).toEqual([
       [2, { type: 'Refused', first: 8, count: 1, reason: { type: 'Offline' } }],
     ]);
@@ -422,7 +432,7 @@ describe('the view of a dynamic leader (D3)', () => {
       h.advance(HEARTBEAT_MS);
     expect(h.state.role).toBe('leader');
     expect(h.state.leadership?.suspendedSinceMs).toBeDefined();
-    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.input(propose(1, [[encode('x')]]));
     h.input({ type: 'read', first: 1, count: 1 });
     const turn = h.run();
     expect(turn).toContainEqual({ type: 'refused', first: 1, count: 1, reason: 'NoQuorum' });
@@ -438,7 +448,7 @@ describe('the view of a dynamic leader (D3)', () => {
     expect(h.state.commit).toBe(0);
     h.ack(1, 2);
     expect(h.state.commit).toBe(2);
-    h.input({ type: 'propose', first: 1, proposals: [[encode('x')]] });
+    h.input(propose(1, [[encode('x')]]));
     h.run();
     expect(h.state.commit).toBe(2);
   });

@@ -1,7 +1,7 @@
 import type { RaftRequest } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/core/effect.ts';
-import { command, ELECTION_MS, epochOf, Harness, id, opening } from './harness.ts';
+import { command, ELECTION_MS, epochOf, forward, Harness, id, opening, propose } from './harness.ts';
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
@@ -19,8 +19,7 @@ const told = (effects: readonly Effect[]) =>
   Harness.sent(effects).flatMap(([to, { type }]) => (type === 'TimeoutNow' ? [to] : []));
 const transfer = (h: Harness, to?: number) =>
   request(h, { type: 'Transfer', to: to === undefined ? undefined : id(to) });
-const propose = (h: Harness, first: number, text: string) =>
-  h.input({ type: 'propose', first, proposals: [[encode(text)]] });
+const proposeTo = (h: Harness, first: number, text: string) => h.input(propose(first, [[encode(text)]]));
 
 describe('a leader that hands over (Raft thesis §3.10)', () => {
   test('tells its target to campaign as soon as that is level, not before', () => {
@@ -43,8 +42,8 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     const h = leading();
     h.ack(1, 3);
     transfer(h, 1);
-    propose(h, 1, 'first');
-    propose(h, 2, 'second');
+    proposeTo(h, 1, 'first');
+    proposeTo(h, 2, 'second');
     h.run();
     expect(h.state.log.last).toBe(3);
     const next = epochOf(h.state.term + 1, 1);
@@ -60,8 +59,8 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     });
     const turn = h.run();
     expect(Harness.sent(turn).filter(([, { type }]) => type === 'Forward')).toEqual([
-      [1, { type: 'Forward', first: 1, proposals: [[encode('first')]] }],
-      [1, { type: 'Forward', first: 2, proposals: [[encode('second')]] }],
+      [1, forward(next, 1, [[encode('first')]])],
+      [1, forward(next, 2, [[encode('second')]])],
     ]);
     expect(turn).toContainEqual({ type: 'request-done', request: 1 });
   });
@@ -70,7 +69,7 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     const h = leading();
     h.ack(1, 3);
     transfer(h, 1);
-    propose(h, 1, 'x');
+    proposeTo(h, 1, 'x');
     h.run();
     h.nowMs += ELECTION_MS;
     h.ack(1, 3);
@@ -83,7 +82,7 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
   test('goes on at once when the bond with the one that was named is lost', () => {
     const h = leading();
     transfer(h, 1);
-    propose(h, 1, 'x');
+    proposeTo(h, 1, 'x');
     h.run();
     h.input({ type: 'bond-down', peer: id(1), departed: false });
     const turn = h.run();
@@ -96,7 +95,7 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     h.ack(1, 3);
     transfer(h, 1);
     h.run();
-    h.receive(2, { type: 'Forward', first: 7, proposals: [[encode('x')], [encode('y')]] });
+    h.receive(2, forward(h.state.epoch as never, 7, [[encode('x')], [encode('y')]]));
     expect(Harness.sent(h.run())).toEqual([
       [2, { type: 'Refused', first: 7, count: 2, reason: { type: 'Moving' } }],
     ]);
@@ -106,8 +105,8 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     const h = new Harness({ term: 1, log: old, limits: { maxForwardBytes: 100 } });
     h.lead();
     transfer(h);
-    h.input({ type: 'propose', first: 1, proposals: [[new Uint8Array(80)]] });
-    h.input({ type: 'propose', first: 2, proposals: [[new Uint8Array(80)]] });
+    h.input(propose(1, [[new Uint8Array(80)]]));
+    h.input(propose(2, [[new Uint8Array(80)]]));
     expect(h.run()).toContainEqual({ type: 'refused', first: 2, count: 1, reason: 'Overloaded' });
   });
 
@@ -174,11 +173,11 @@ describe('a follower', () => {
 
   test('forwards again to the next leader what the old one turned away while moving', () => {
     const h = following();
-    propose(h, 1, 'x');
-    propose(h, 2, 'y');
+    proposeTo(h, 1, 'x');
+    proposeTo(h, 2, 'y');
     h.run();
     h.receive(1, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
-    propose(h, 3, 'z');
+    proposeTo(h, 3, 'z');
     h.receive(1, { type: 'Refused', first: 2, count: 1, reason: { type: 'Moving' } });
     expect(h.run()).toEqual([]);
     h.receive(2, heartbeat(2, 2));
@@ -193,14 +192,14 @@ describe('a follower', () => {
 
   test('tries its leader again when the transfer came to nothing', () => {
     const h = following();
-    propose(h, 1, 'x');
+    proposeTo(h, 1, 'x');
     h.run();
     h.receive(1, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
     h.nowMs += ELECTION_MS;
     h.receive(1, heartbeat(1, 1));
     expect(Harness.sent(h.advance(0))).toContainEqual([
       1,
-      { type: 'Forward', first: 1, proposals: [[encode('x')]] },
+      forward(h.state.epoch as never, 1, [[encode('x')]]),
     ]);
   });
 
@@ -236,7 +235,7 @@ describe('a follower', () => {
     h.receive(2, vote(2));
     expect(Harness.sent(h.run())).toEqual([]);
     h.receive(2, vote(1));
-    propose(h, 1, 'while nobody leads');
+    proposeTo(h, 1, 'while nobody leads');
     expect(Harness.sent(h.run())[0]?.[1]).toMatchObject({ verdict: { type: 'Granted' } });
     h.receive(2, heartbeat(2, 2));
     expect(Harness.sent(h.run()).map(([to, { type }]) => [to, type])).toContainEqual([2, 'Forward']);

@@ -1,6 +1,6 @@
 import type { RaftBody } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
-import { command, epochOf, Harness, opening } from './harness.ts';
+import { command, epochOf, Harness, opening, propose } from './harness.ts';
 
 /** A follower of member 1 that has its opening and one command, nothing of it known to be committed. */
 function follower(size: number) {
@@ -62,7 +62,7 @@ describe('where two are a majority', () => {
     h.lead();
     h.ack(1, h.state.log.last);
     const { commit } = h.state;
-    h.input({ type: 'propose', first: 1, proposals: [[new Uint8Array(1)]] });
+    h.input(propose(1, [[new Uint8Array(1)]]));
     h.run();
     h.input({ type: 'read', first: 1, count: 1 });
     h.run();

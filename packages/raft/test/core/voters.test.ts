@@ -1,7 +1,17 @@
 import type { PeerId, RaftBody } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/core/effect.ts';
-import { command, ELECTION_MS, epochOf, Harness, HEARTBEAT_MS, id, member, opening } from './harness.ts';
+import {
+  command,
+  ELECTION_MS,
+  epochOf,
+  Harness,
+  HEARTBEAT_MS,
+  id,
+  member,
+  opening,
+  propose,
+} from './harness.ts';
 
 const set = (...indexes: number[]) => indexes.map(member);
 
@@ -224,7 +234,7 @@ describe('the leader is removed', () => {
     remove(h, 0);
     h.ack(1, 4);
     h.ack(2, 4);
-    h.input({ type: 'propose', first: 9, proposals: [[Uint8Array.of(1)]] });
+    h.input(propose(9, [[Uint8Array.of(1)]]));
     h.nowMs += ELECTION_MS;
     for (const from of [1, 2]) h.ack(from, 4);
     h.advance(0);

@@ -15,6 +15,9 @@ export const epoch = (term: number): RaftEpoch => ({
 
 export const command = (text: string): LogEntry => ({
   type: 'Command',
+  session: 2,
+  sequence: 300,
+  unacked: 1,
   value: new TextEncoder().encode(text),
 });
 

@@ -199,7 +199,10 @@ export class Cluster extends Timeline {
       this.checker.handleSent(call);
     }
     const proposals = values.map((value) => [new TextEncoder().encode(value)]);
-    this.input(node, { type: 'propose', first, proposals });
+    this.input(node, {
+      type: 'propose',
+      batch: { session: 1, first, ackedBelow: 0, keys: [], proposals },
+    });
   }
 
   /** A linearizable read: it must see whatever was acknowledged before. */

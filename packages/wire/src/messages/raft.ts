@@ -3,7 +3,7 @@ import { bool, bytes, id, safeU64, u64 } from '../codec/primitives.ts';
 import type { Reader } from '../codec/reader.ts';
 import { type Infer, type Schema, schema, type Writer } from '../codec/schema.ts';
 import { WireError } from '../error.ts';
-import type { PeerId } from '../ids.ts';
+import type { PeerId, UniqueId } from '../ids.ts';
 
 /** Most members of a set, and most peers that a message lists. */
 const MAX_MEMBERS = 64;
@@ -24,7 +24,9 @@ export const RaftMember = struct('RaftMember', { peer: id<PeerId>(), incarnation
 export type RaftMember = Infer<typeof RaftMember>;
 
 const members = vec(RaftMember, { max: MAX_MEMBERS });
-const learners = vec(id<PeerId>(), { max: MAX_MEMBERS });
+const peerId = id<PeerId>();
+const uniqueId = id<UniqueId>();
+const learners = vec(peerId, { max: MAX_MEMBERS });
 
 /** Where an epoch starts in a log. */
 export const RaftRun = struct('RaftRun', { epoch: RaftEpoch, first: safeU64 });
@@ -49,18 +51,40 @@ export interface ViewEntry {
   learners: PeerId[];
 }
 
-/** A command for the state machine. `more`: the next entry belongs to the same run, which is never torn apart. */
+/** Opens a session: its index is the session's name. State machines never see it. */
+export interface SessionEntry {
+  type: 'Session';
+  origin: PeerId;
+  /** Of the origin's life, which ends with its process: drawn at random. */
+  incarnation: bigint;
+}
+
+/**
+ * A command for the state machine. `CommandMore`: the next entry belongs to the same run, which is never torn apart.
+ *
+ * The first entry of a run names it: (session, sequence) is applied at most once. The others have zeros there.
+ */
 export interface CommandEntry {
-  type: 'Command' | 'CommandMore';
+  type: 'Command' | 'CommandMore' | 'Keyed';
+  /** Index of the entry that opened the session. */
+  session: number;
+  /** From 1, one for all commands of a run. */
+  sequence: number;
+  /** The origin has its answers to every sequence further back than this, and sends none of them again. */
+  unacked: number;
+  /** Of a `Keyed` one: what a client called its request by; applied at most once as long as the key is remembered. */
+  key?: UniqueId | undefined;
   value: Uint8Array;
 }
 
-export type LogEntry = OpeningEntry | ViewEntry | CommandEntry;
+export type LogEntry = OpeningEntry | ViewEntry | CommandEntry | SessionEntry;
 
 const commandBytes = bytes({ max: MAX_COMMAND_BYTES });
 
 /**
- * postcard: enum { Opening { forced, members, learners }, View { members, learners }, Command(bytes), CommandMore(bytes) }.
+ * postcard: enum { Opening { forced, members, learners }, View { members, learners },
+ * Command { session, sequence, unacked, value }, CommandMore { session, sequence, unacked, value },
+ * Session { origin, incarnation }, Keyed { session, sequence, unacked, key, value } }.
  *
  * Written by hand because a log is made of these: no closure per entry.
  */
@@ -81,12 +105,14 @@ export const LogEntry: Schema<LogEntry> = schema<LogEntry>(
           learners.write(writer, entry.learners);
           return;
         case 'Command':
-          writer.uint32(2);
-          commandBytes.write(writer, entry.value);
-          return;
         case 'CommandMore':
-          writer.uint32(3);
-          commandBytes.write(writer, entry.value);
+        case 'Keyed':
+          writeCommand(writer, entry);
+          return;
+        case 'Session':
+          writer.uint32(4);
+          peerId.write(writer, entry.origin);
+          u64.write(writer, entry.incarnation);
           return;
       }
     },
@@ -104,9 +130,13 @@ export const LogEntry: Schema<LogEntry> = schema<LogEntry>(
         case 1:
           return { type: 'View', members: members.read(reader), learners: learners.read(reader) };
         case 2:
-          return { type: 'Command', value: commandBytes.read(reader) };
+          return readCommand(reader, 'Command');
         case 3:
-          return { type: 'CommandMore', value: commandBytes.read(reader) };
+          return readCommand(reader, 'CommandMore');
+        case 4:
+          return { type: 'Session', origin: peerId.read(reader), incarnation: u64.read(reader) };
+        case 5:
+          return readCommand(reader, 'Keyed');
         default:
           throw new WireError('unknown-variant', offset, `unknown variant ${kind}`);
       }
@@ -114,6 +144,31 @@ export const LogEntry: Schema<LogEntry> = schema<LogEntry>(
   },
   'LogEntry',
 );
+
+const KINDS = { Command: 2, CommandMore: 3, Keyed: 5 } as const;
+
+function writeCommand(writer: Writer, { type, session, sequence, unacked, key, value }: CommandEntry): void {
+  if (!isCount(session) || !isCount(sequence) || !isCount(unacked) || unacked > sequence)
+    throw new WireError('invalid-value', 0, `sequence ${sequence} of session ${session}, ${unacked} unacked`);
+  writer.uint32(KINDS[type]);
+  writer.varint(session);
+  writer.varint(sequence);
+  writer.varint(unacked);
+  if (type === 'Keyed') uniqueId.write(writer, key as UniqueId);
+  commandBytes.write(writer, value);
+}
+
+function readCommand(reader: Reader, type: CommandEntry['type']): CommandEntry {
+  const session = reader.varint(Number.MAX_SAFE_INTEGER);
+  const sequence = reader.varint(Number.MAX_SAFE_INTEGER);
+  const unacked = reader.varint(sequence);
+  const key = type === 'Keyed' ? uniqueId.read(reader) : undefined;
+  return { type, session, sequence, unacked, key, value: commandBytes.read(reader) };
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
 
 /** Entries of one epoch, contiguous. */
 const EntryRun = struct('EntryRun', { epoch: RaftEpoch, entries: vec(LogEntry, { max: MAX_ENTRIES }) });
@@ -250,9 +305,16 @@ export const RaftMessage = struct('RaftMessage', {
        */
       reject: option(struct('Reject', { prev: safeU64, last: safeU64, runs })),
     },
-    /** Commands for the leader; the proposals number from `first`. */
+    /**
+     * Commands for the leader of this epoch, of a session of the sender's. The proposals are the sequences from `first`
+     * on; `keys` names those that have one, by their place.
+     */
     Forward: {
+      epoch: RaftEpoch,
+      session: safeU64,
       first: safeU64,
+      ackedBelow: safeU64,
+      keys: vec(struct('Key', { at: safeU64, key: uniqueId }), { max: MAX_ENTRIES }),
       proposals: vec(vec(commandBytes, { max: MAX_ENTRIES }), { max: MAX_ENTRIES }),
     },
     /** The proposals from `first` on were appended one after the other from `index`. */
@@ -284,6 +346,8 @@ export const RaftMessage = struct('RaftMessage', {
      * leader sends in exactly that term.
      */
     Yielded: { epoch: RaftEpoch, claim: RaftEpoch, side: RaftEpoch, term: safeU64, last: safeU64, runs },
+    /** Asks the leader of this epoch for a session; answered as a forwarded proposal of that number. */
+    OpenSession: { epoch: RaftEpoch, number: safeU64, incarnation: u64 },
   }),
 });
 export type RaftMessage = Infer<typeof RaftMessage>;

@@ -10,7 +10,13 @@ import type { CreateInvariant } from './invariant.ts';
 export const sets: CreateInvariant = (checker) => ({
   handleEntry(node, index, entry) {
     const s = node.core.state;
-    if (isCommand(entry) || s.role !== 'leader' || !sameEpoch(s.log.epochAt(index), s.epoch)) return;
+    if (
+      isCommand(entry) ||
+      entry.type === 'Session' ||
+      s.role !== 'leader' ||
+      !sameEpoch(s.log.epochAt(index), s.epoch)
+    )
+      return;
     const before = setBefore(s.log, index);
     if (!before) return;
     const members = difference(names(before.entry.members), names(entry.members));
@@ -36,7 +42,7 @@ function isCommand(entry: LogEntry): entry is Extract<LogEntry, { value: Uint8Ar
 function setBefore(log: RaftLog, index: number) {
   for (let at = index - 1; at > 0; at -= 1) {
     const entry = log.entryAt(at);
-    if (entry && !isCommand(entry)) return { index: at, entry };
+    if (entry && !isCommand(entry) && entry.type !== 'Session') return { index: at, entry };
   }
   return undefined;
 }
