@@ -52,6 +52,7 @@ export class FakeNode implements NodeHandle {
   current: NodeStatus = STATUS;
   failure: GroupErrorCode | undefined;
   lastRead: ReadOptions | undefined;
+  lastWrite: WriteOptions | undefined;
   listeners = new Set<() => void>();
   readonly #entries = new Map<string, { value: Uint8Array; index: number }>();
   #index = 100;
@@ -113,8 +114,10 @@ export class FakeNode implements NodeHandle {
     this.change({ members: this.current.members.filter((member) => member !== peer) });
   }
 
-  #write(key: string, { expected }: WriteOptions, run: (index: number) => void): WriteAnswer {
+  #write(key: string, options: WriteOptions, run: (index: number) => void): WriteAnswer {
     this.#maybeFail();
+    this.lastWrite = options;
+    const { expected } = options;
     const before = this.#entries.get(key)?.index ?? 0;
     if (expected !== undefined && expected !== before) return { type: 'conflict', index: before };
     this.#index += 1;

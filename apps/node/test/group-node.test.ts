@@ -76,6 +76,44 @@ describe('the HTTP API of a group of three', () => {
     expect(attempts.map((attempt) => attempt?.status).sort()).toEqual([200, ...Array(11).fill(409)]);
   });
 
+  it('carries a request out once under its Idempotency-Key, through whichever member it comes', async () => {
+    const ask = (member: Member, body: string, query = '') =>
+      member.app.request(`/v1/kv/once${query}`, {
+        method: 'PUT',
+        body,
+        headers: { 'Idempotency-Key': 'request-1' },
+      });
+    const answers = await Promise.all([...members, ...members].map((member) => ask(member, 'first')));
+    expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(200));
+    const indexes = new Set(await Promise.all(answers.map((answer) => answer.text())));
+    expect(indexes.size).toBe(1);
+    // Somebody writes after it: the repetition must not write again.
+    await leader().app.request('/v1/kv/once', { method: 'PUT', body: 'second' });
+    const again = await ask(followers()[0], 'first');
+    expect(new Set([await again.text()])).toEqual(indexes);
+    expect(await (await leader().app.request('/v1/kv/once')).text()).toBe('second');
+    for (const [body, query] of [
+      ['other', ''],
+      ['first', '?cas=0'],
+    ] as const) {
+      const refused = await ask(followers()[1], body, query);
+      expect([refused.status, await refused.json()]).toMatchObject([422, { error: 'key-reused' }]);
+    }
+    expect(await (await leader().app.request('/v1/kv/once')).text()).toBe('second');
+  });
+
+  it('repeats the conflict of a compare-and-set under its key', async () => {
+    const ask = (member: Member) =>
+      member.app.request('/v1/kv/once?cas=1', {
+        method: 'DELETE',
+        headers: { 'Idempotency-Key': 'request-2' },
+      });
+    const first = await ask(leader());
+    const second = await ask(followers()[0]);
+    expect([first.status, second.status]).toEqual([409, 409]);
+    expect(await second.json()).toEqual(await first.json());
+  });
+
   it('shows equal states and the whole mesh in every status', async () => {
     const { index } = (await (await leader().app.request('/v1/kv/last', { method: 'PUT' })).json()) as {
       index: number;

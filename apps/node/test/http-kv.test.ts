@@ -92,12 +92,30 @@ describe('/v1/kv/{key}', () => {
   it.each([
     ['k?ttlMs=5', {}],
     ['k?watch=true', {}],
-    ['k', { 'Idempotency-Key': 'abc' }],
   ])('says 501 to what is not there yet instead of ignoring it: %s %o', async (path, headers) => {
     const { ask, node } = setup();
     const response = await ask('PUT', path, { body: 'x', headers });
     expect([response.status, await response.json()]).toMatchObject([501, { error: 'not-implemented' }]);
     expect((await node.read('k', { consistency: 'weak' })).entry).toBeUndefined();
+  });
+
+  it.each(['PUT', 'DELETE'])('hands on what the client calls its request: %s', async (method) => {
+    const { ask, node } = setup();
+    expect((await ask(method, 'k', { headers: { 'Idempotency-Key': 'req-1' } })).status).toBe(200);
+    expect(node.lastWrite).toMatchObject({ idempotencyKey: 'req-1' });
+  });
+
+  it.each([
+    ['empty', ''],
+    ['too long', 'x'.repeat(257)],
+    ['with a space', 'a b'],
+    ['given twice', 'a, b'],
+    ['not ASCII', 'é'],
+  ])('refuses an Idempotency-Key that is %s', async (_, key) => {
+    const { ask, node } = setup();
+    const response = await ask('PUT', 'k', { body: 'x', headers: { 'Idempotency-Key': key } });
+    expect([response.status, await response.json()]).toMatchObject([400, { error: 'idempotency-key' }]);
+    expect(node.lastWrite).toBeUndefined();
   });
 
   it('says 413 to a value above the limit, announced or not', async () => {
@@ -121,6 +139,7 @@ describe('/v1/kv/{key}', () => {
     ['unknown-outcome', 504],
     ['timeout', 504],
     ['too-large', 413],
+    ['key-reused', 422],
     ['apply-failed', 500],
   ])('says of a call that failed with %s: %i', async (code, status) => {
     const { ask, node } = setup();

@@ -15,6 +15,15 @@ export interface QueryAnswer<R> {
   readonly index: number;
 }
 
+export interface ExecuteOptions extends WaitOptions {
+  /**
+   * Of 1 to 256 characters, the client's name for this request. Of all commands with it, sent through whichever member
+   * and however often, the first that commits is applied, and all are answered as that one was; another command under
+   * it is `key-reused`. Remembered for the last `maxSessions` keys. Needs a machine with an `output` codec.
+   */
+  idempotencyKey?: string | undefined;
+}
+
 export interface QueryOptions extends WaitOptions {
   /** `'strong'`: linearizable, through the leader. `'weak'`: this member's state as it is. */
   consistency: 'weak' | 'strong';
@@ -120,11 +129,12 @@ export class Group<C, Q, R, O = void> {
   }
 
   /**
-   * Replicates one command and resolves once it is committed and applied here, or where it was answered.
+   * Replicates one command and resolves once it is committed and applied here. Applied at most once: when a leader is
+   * lost before it answered, the command is sent to the next one, until the call's time is over.
    *
    * @throws GroupError — every code but `unknown-outcome` means that it was not and will not be committed.
    */
-  execute(command: C, options?: WaitOptions): Promise<{ index: number; output: O }> {
+  execute(command: C, options?: ExecuteOptions): Promise<{ index: number; output: O }> {
     return this.#call((node) => node.execute(command, options), [command]);
   }
 

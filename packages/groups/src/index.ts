@@ -19,7 +19,13 @@ export type { GroupBuilder, MachineGroupBuilder } from './builder.ts';
 export { CursorWatcher } from './cursor-watcher.ts';
 export type { GroupDirectory } from './discovery-port.ts';
 export { GroupError, type GroupErrorCode } from './errors.ts';
-export { Group, type GroupBonds, type QueryAnswer, type QueryOptions } from './group.ts';
+export {
+  type ExecuteOptions,
+  Group,
+  type GroupBonds,
+  type QueryAnswer,
+  type QueryOptions,
+} from './group.ts';
 export { Groups, type GroupsInit } from './groups.ts';
 export {
   KeyValueCommand,

@@ -10,7 +10,13 @@ export { type ConsensusOptions, consensus } from './consensus.ts';
 export { RaftError, type RaftErrorCode } from './errors.ts';
 export { type ForcedGroup, type ForceNewGroupInit, forceNewGroup } from './force-new-group.ts';
 export { assertJoinable, type JoinPlan } from './joinable.ts';
-export { type CallOptions, type QueryOptions, RaftNode, type RaftNodeInit } from './node.ts';
+export {
+  type CallOptions,
+  type ExecuteOptions,
+  type QueryOptions,
+  RaftNode,
+  type RaftNodeInit,
+} from './node.ts';
 export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';
 export type { Reverted } from './reverted.ts';
 export type { ApplyContext, StateMachine } from './state-machine.ts';

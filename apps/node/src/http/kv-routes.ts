@@ -17,7 +17,10 @@ const ReadQuery = z.strictObject({
 });
 const WriteQuery = z.strictObject({ cas: indexText.optional() });
 
-/** Parameters and headers that the API will have, and that must not be taken for granted meanwhile. */
+/** Visible ASCII, as HTTP hands header fields on unharmed. */
+const IdempotencyKey = z.string().regex(/^[\x21-\x7e]{1,256}$/, 'expected 1 to 256 visible ASCII characters');
+
+/** Parameters that the API will have, and that must not be taken for granted meanwhile. */
 const NOT_YET = { ttlMs: 'expiry of keys', watch: 'watching keys' } as const;
 
 /** `GET | PUT | DELETE /v1/kv/{key}`: raw bytes in and out. `X-Index` is always what `cas` takes next. */
@@ -30,9 +33,6 @@ export function kvRoutes(node: NodeHandle): Hono {
       if (context.req.query(name) !== undefined) {
         return refuse(context, 501, 'not-implemented', `${name}: ${what} is not implemented`);
       }
-    }
-    if (context.req.header('idempotency-key') !== undefined) {
-      return refuse(context, 501, 'not-implemented', 'Idempotency-Key is not implemented');
     }
     return next();
   });
@@ -62,8 +62,10 @@ export function kvRoutes(node: NodeHandle): Hono {
     if (key instanceof Response) return key;
     const query = parseQuery(context, WriteQuery);
     if (query instanceof Response) return query;
+    const idempotencyKey = parseIdempotencyKey(context);
+    if (idempotencyKey instanceof Response) return idempotencyKey;
     const value = new Uint8Array(await context.req.arrayBuffer());
-    return describeWrite(context, node, await node.put(key, value, { expected: query.cas }));
+    return describeWrite(context, node, await node.put(key, value, { expected: query.cas, idempotencyKey }));
   });
 
   routes.delete(path, async (context) => {
@@ -71,7 +73,9 @@ export function kvRoutes(node: NodeHandle): Hono {
     if (key instanceof Response) return key;
     const query = parseQuery(context, WriteQuery);
     if (query instanceof Response) return query;
-    return describeWrite(context, node, await node.delete(key, { expected: query.cas }));
+    const idempotencyKey = parseIdempotencyKey(context);
+    if (idempotencyKey instanceof Response) return idempotencyKey;
+    return describeWrite(context, node, await node.delete(key, { expected: query.cas, idempotencyKey }));
   });
 
   return routes;
@@ -99,6 +103,13 @@ function parseQuery<T>(context: Context, schema: z.ZodType<T>): T | Response {
   const [issue] = parsed.error.issues;
   const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
   return refuse(context, 400, 'query', `${where}${issue?.message ?? 'malformed'}`);
+}
+
+/** What the client calls this request: the same one under it is done once, another one is refused. */
+function parseIdempotencyKey(context: Context): string | undefined | Response {
+  const parsed = IdempotencyKey.optional().safeParse(context.req.header('idempotency-key'));
+  if (parsed.success) return parsed.data;
+  return refuse(context, 400, 'idempotency-key', `Idempotency-Key: ${parsed.error.issues[0]?.message}`);
 }
 
 function describePosition(context: Context, node: NodeHandle, position: number): void {

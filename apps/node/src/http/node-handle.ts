@@ -10,6 +10,8 @@ export interface ReadOptions {
 export interface WriteOptions {
   /** Only if the key was last written at this index; 0: only if it is absent. */
   readonly expected?: number | undefined;
+  /** The client's name for the request: done once, however often it is asked. */
+  readonly idempotencyKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

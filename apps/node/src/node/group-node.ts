@@ -153,8 +153,12 @@ export class GroupNode implements NodeHandle {
     return this.#init.group.voters.remove(peer, { signal, timeoutMs: CALL_TIMEOUT_MS });
   }
 
-  async #write(command: KeyValueCommand, { signal }: WriteOptions): Promise<WriteAnswer> {
-    const { index, output } = await this.#init.group.execute(command, { signal, timeoutMs: CALL_TIMEOUT_MS });
+  async #write(command: KeyValueCommand, { signal, idempotencyKey }: WriteOptions): Promise<WriteAnswer> {
+    const { index, output } = await this.#init.group.execute(command, {
+      signal,
+      idempotencyKey,
+      timeoutMs: CALL_TIMEOUT_MS,
+    });
     return output.type === 'Done' ? { type: 'done', index } : { type: 'conflict', index: output.index };
   }
 
