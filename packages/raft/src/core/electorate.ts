@@ -1,6 +1,6 @@
 import type { RaftMember } from '@mosaik/wire';
 import { isMember } from './epoch.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, Standing } from './peer.ts';
 import { majority } from './quorum.ts';
 import type { RaftState } from './state.ts';
 
@@ -68,13 +68,21 @@ function chooseFounders(s: RaftState): RaftMember[] | undefined {
     const { status } = peer;
     if (!status) return undefined;
     if (status.stopped) continue;
-    // An empty member bonded to one with a log only joins it; a joining one leaves founding to those that count.
+    // An empty member bonded to one with a log only joins it; a joining one leaves founding to those that count, unless
+    // their log is older than its own: it would deny them its vote.
     if (s.log.last === 0 && status.last) return undefined;
-    if (joining && status.last && !status.joining && !status.observer) return undefined;
+    if (joining && status.last && !status.joining && !status.observer && !isBehind(s, status))
+      return undefined;
     if (status.observer || s.isForeign(peer) || (!joining && status.joining)) continue;
     founders.push({ peer: peer.id, incarnation: peer.incarnation });
   }
   return founders;
+}
+
+function isBehind(s: RaftState, { last }: Standing): boolean {
+  const { lastTerm } = s.log;
+  const term = last?.epoch.term ?? 0;
+  return term < lastTerm || (term === lastTerm && (last?.index ?? 0) < s.log.last);
 }
 
 /** Whether this member and those of a set that are bonded (silent or not) are a majority of it. */

@@ -7,6 +7,7 @@ import { assertKept, clients } from './invariants/clients.ts';
 import { commits } from './invariants/commits.ts';
 import { elections } from './invariants/elections.ts';
 import { entries } from './invariants/entries.ts';
+import { forks } from './invariants/forks.ts';
 import type { CreateInvariant, Invariant } from './invariants/invariant.ts';
 import { leaders } from './invariants/leaders.ts';
 import { linearizability } from './invariants/linearizability.ts';
@@ -25,6 +26,7 @@ const INVARIANTS: readonly CreateInvariant[] = [
   clients,
   reverts,
   linearizability,
+  forks,
 ];
 
 export class InvariantViolation extends Error {

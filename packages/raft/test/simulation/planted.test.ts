@@ -70,6 +70,19 @@ const PLANTS: Record<string, { mode: 'voters' | 'dynamic'; expected: RegExp; pla
       },
     },
   },
+  'what is given up is not told (D8)': {
+    mode: 'dynamic',
+    expected: /does not say so/,
+    plant: {
+      mangle: (effects) =>
+        effects.map((effect) => (effect.type === 'revert' ? { ...effect, lost: [] } : effect)),
+    },
+  },
+  'the machine is not taken back (D8)': {
+    mode: 'dynamic',
+    expected: /no agreement|applied/,
+    plant: { mangle: (effects) => effects.filter(({ type }) => type !== 'restore') },
+  },
   'terms are compared across sides (D2)': {
     mode: 'dynamic',
     expected: /.+/,
@@ -93,6 +106,35 @@ describe('the detector detects', () => {
       }
     }
     expect(found[0]).toMatch(expected);
+  });
+
+  test('sides do not know which was forced out of which (D6)', () => {
+    const play = (seed: number, sabotage?: ClusterInit['sabotage']) => {
+      const cluster = new Cluster({ seed, size: 4, mode: 'dynamic', maxDelayMs: 3, sabotage });
+      for (const node of cluster.nodes) cluster.start(node);
+      cluster.runFor(4000);
+      const leader = cluster.leaders[0] as SimNode;
+      const half = [leader, cluster.nodes.find((node) => node !== leader) as SimNode];
+      for (const a of half) for (const b of cluster.nodes) if (!half.includes(b)) cluster.cut(a, b);
+      cluster.runFor(6000);
+      const fork = cluster.leaders.find((node) => node !== leader) as SimNode;
+      cluster.propose(leader, ['trunk']);
+      for (let i = 0; i < 9; i += 1) cluster.propose(fork, [`fork ${i}`]);
+      cluster.runFor(300);
+      cluster.healAll();
+      cluster.runFor(6000);
+      return cluster.nodes.map((node) => node.commands);
+    };
+    const hide: ClusterInit['sabotage'] = ({ log }) => {
+      const sides = log.sides.bind(log);
+      log.sides = () => sides().slice(0, 1);
+      log.formerMembers = () => [];
+    };
+    const seeds = Array.from({ length: 10 }, (_, seed) => seed);
+    for (const seed of seeds) expect(play(seed)).toEqual([1, 1, 1, 1]);
+    expect(() => {
+      for (const seed of seeds) play(seed, hide);
+    }).toThrow(/on a trunk, for a fork of it/);
   });
 
   test('whoever forgot comes back as what it was (W32; etcd-io/raft #349)', () => {

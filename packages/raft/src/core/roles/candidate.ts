@@ -90,7 +90,7 @@ function ask(s: RaftState, campaign: Campaign): void {
     type: 'VoteRequest',
     epoch,
     pre,
-    side: s.log.side,
+    side: s.side,
     lastTerm: s.log.lastTerm,
     lastIndex: s.log.last,
     forced:

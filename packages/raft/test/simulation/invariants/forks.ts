@@ -1,0 +1,82 @@
+import type { RaftMember } from '@mosaik/wire';
+import { countReached } from '../../../src/core/electorate.ts';
+import { isCommand, type RaftLog } from '../../../src/core/log.ts';
+import { majority } from '../../../src/core/quorum.ts';
+import type { SimNode } from '../sim-node.ts';
+import { type CreateInvariant, sideOf } from './invariant.ts';
+
+interface Place {
+  readonly side: string;
+  readonly counted: boolean;
+}
+
+/**
+ * Sides of dynamic mode (consensus D4, D6): of two sides at most one is the trunk of the other; what a counted member of
+ * a trunk applied is never given up for a fork of it; whoever forces an epoch reaches no majority of the set before.
+ */
+export const forks: CreateInvariant = (checker, cluster) => {
+  const places = new Map<SimNode, { now: Place; before: Place | undefined }>();
+  return {
+    handleStart: (node) => {
+      places.delete(node);
+    },
+    handleStep(node) {
+      const now = { side: sideOf(node), counted: node.core.state.counted };
+      const known = places.get(node);
+      if (!known) places.set(node, { now, before: undefined });
+      else if (known.now.side !== now.side) places.set(node, { now, before: known.now });
+      else known.now = now;
+    },
+    handleEntry(node, index, entry) {
+      const { state, log } = node.core;
+      if (entry.type !== 'Opening' || state.leadership?.openingIndex !== index) return;
+      for (const other of cluster.leaders) {
+        if (other !== node && isTrunkOf(node, other) && isTrunkOf(other, node))
+          throw checker.fail(node, `is the trunk of n${other.index}'s side, which is its trunk`);
+      }
+      if (!entry.forced || index === 1) return;
+      const before = membersAt(log, index - 1);
+      const reached = countReached(state, before);
+      if (reached >= majority(before.length))
+        throw checker.fail(node, `forces an epoch with ${reached} of the ${before.length} members before it`);
+    },
+    handleReverted(node, { from, lost }) {
+      const left = places.get(node)?.before;
+      const leader = cluster.nodes.find(({ id }) => id === node.core.state.leader);
+      if (!left?.counted || !leader?.alive) return;
+      if (!sidesOf(leader).slice(1).includes(left.side)) return;
+      let index = from;
+      for (const entry of lost.flatMap(({ entries }) => entries)) {
+        if (index <= node.applied && isCommand(entry))
+          throw checker.fail(node, `gives up what it applied at ${index} on a trunk, for a fork of it`);
+        index += 1;
+      }
+    },
+  };
+};
+
+/** The newest side of the one is on the log of the other, which was forced out of it. */
+function isTrunkOf(trunk: SimNode, fork: SimNode): boolean {
+  return sidesOf(fork)
+    .slice(1)
+    .includes(sidesOf(trunk)[0] ?? '');
+}
+
+/** Forced epochs by what the entries say, newest first. */
+function sidesOf({ core: { log } }: SimNode): string[] {
+  const sides: string[] = [];
+  for (let at = log.last; at > 0; at -= 1) {
+    const entry = log.entryAt(at);
+    if (entry?.type === 'Opening' && entry.forced) sides.push(log.epochAt(at)?.nonce.toString(16) ?? '');
+  }
+  return sides;
+}
+
+/** The set that was in force there. */
+function membersAt(log: RaftLog, index: number): readonly RaftMember[] {
+  for (let at = index; at > 0; at -= 1) {
+    const entry = log.entryAt(at);
+    if (entry?.type === 'Opening' || entry?.type === 'View') return entry.members;
+  }
+  return [];
+}
