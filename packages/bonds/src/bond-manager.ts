@@ -203,7 +203,7 @@ export class BondManager {
     if (known) this.#handle({ type: 'entry', entry: known });
     const { number, incarnation } = bond;
     this.#handle({ type: 'proven', connection: number, peer, dialled, incarnation });
-    for (const entry of result.bonds) directory.feed(entry);
+    for (const entry of result.bonds) directory.feed(entry, { vouched: true });
   }
 
   #handleBondMoved({ peer, from, to }: Extract<BondTableEffect, { type: 'bond' }>): void {
@@ -256,7 +256,7 @@ export class BondManager {
   readonly #owner: BondOwner = {
     handleRaft: (bond, message) => this.#init.onRaft(bond.peer, message),
     handleEntry: (bond, entry) => {
-      this.#init.directory.feed(entry, { fromSubject: entry.entry.peerId === bond.peer });
+      this.#init.directory.feed(entry, { fromSubject: entry.entry.peerId === bond.peer, vouched: true });
     },
     handleAnnounced: (bond) => {
       if (this.#live.get(bond.peer) === bond) this.#publish();

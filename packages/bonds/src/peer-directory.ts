@@ -11,8 +11,9 @@ export interface PeerDirectory {
   /**
    * Takes an entry in after checking signature, network and size. False when it was refused or is not newer.
    * `fromSubject`: it came over a connection that has authenticated the entry's own subject.
+   * `vouched`: a proven member of the group sent it, so how far its clock is ahead does not matter.
    */
-  feed(entry: SignedPeerEntry, options?: { fromSubject?: boolean }): boolean;
+  feed(entry: SignedPeerEntry, options?: { fromSubject?: boolean; vouched?: boolean }): boolean;
   /** Calls `listener` with every newly accepted version of any peer's entry, departures too, until told to stop. */
   subscribe(listener: (entry: SignedPeerEntry) => void): () => void;
   /** Exchanges catalogs, the own newest entry included, with the peer at `address`. */

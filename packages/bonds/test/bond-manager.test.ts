@@ -47,6 +47,17 @@ describe('a mesh', () => {
     await world.bonded(a, b, c);
     expect(a.size).toBe(2);
   });
+
+  it('bonds members that know of each other only through a third, however far apart their clocks are', async () => {
+    const world = new World();
+    const [a, b, c] = (await Promise.all([world.node(), world.node(), world.node()])) as [Node, Node, Node];
+    a.directory.update({ version: { startMs: 10_000_000, updateMs: 10_000_000 } });
+    c.directory.latestMs = 1000;
+    introduce(a, b);
+    await world.bonded(a, b);
+    introduce(b, c);
+    await world.bonded(a, b, c);
+  });
 });
 
 describe('simultaneous dials', () => {

@@ -113,10 +113,15 @@ export class Discovery {
   /**
    * Offers an entry, from wherever. True when it was accepted; false when it was refused or is not newer than what is
    * known. Never throws on a peer's bytes. `fromSubject`: it came from its own subject over an authenticated channel,
-   * so its clock is taken as it is, and the peer is remembered.
+   * so its clock is taken as it is, and the peer is remembered. `vouched`: it came from a trusted peer, a member of a
+   * group of ours; the subject's clock is taken as it is too, but the subject counts as not met.
    */
-  feed(entry: SignedPeerEntry, options: { fromSubject?: boolean | undefined } = {}): boolean {
-    return this.#ingest(entry, options.fromSubject ?? false, undefined) === 'accepted';
+  feed(
+    entry: SignedPeerEntry,
+    options: { fromSubject?: boolean | undefined; vouched?: boolean | undefined } = {},
+  ): boolean {
+    const { fromSubject = false, vouched = false } = options;
+    return this.#ingest(entry, fromSubject, undefined, vouched) === 'accepted';
   }
 
   /** Calls `listener` with every newly accepted version, departures too, until the returned function is called. */
@@ -261,10 +266,11 @@ export class Discovery {
     signed: SignedPeerEntry,
     fromSubject: boolean,
     link: number | undefined,
+    vouched = false,
   ): 'accepted' | 'refused' | 'hostile' {
     const { clock, logger } = this.#options;
     const [nowMs, wallMs] = [clock.nowMs(), clock.wallMs()];
-    const verdict = this.#catalog.insert(signed, { nowMs, wallMs, fromSubject });
+    const verdict = this.#catalog.insert(signed, { nowMs, wallMs, fromSubject, vouched });
     switch (verdict.type) {
       case 'accepted':
         this.#handleAccepted(verdict.entry, verdict.previous, fromSubject, link);

@@ -85,6 +85,13 @@ describe('Catalog.insert', () => {
     expect(catalog.insert(testEntry(3, -10_000_000_000), at(0)).type).toBe('accepted');
   });
 
+  it('takes an entry that a trusted peer vouches for whatever its clock says, without having met its subject', () => {
+    const catalog = createCatalog();
+    const verdict = catalog.insert(testEntry(1, 10_000_000), { ...at(0), vouched: true });
+    expect(verdict.type).toBe('accepted');
+    expect(catalog.isContacted(testKey(1).id)).toBe(false);
+  });
+
   it('verifies nothing that it would refuse anyway', () => {
     let verified = 0;
     const catalog = createCatalog({

@@ -27,6 +27,8 @@ export class TestDirectory implements PeerDirectory {
   readonly local: WatchCell<SignedPeerEntry>;
   /** How often `syncWith` was called. */
   syncs = 0;
+  /** Entries from later than this are refused, as if from the future, unless their subject or a member sent them. */
+  latestMs = Number.POSITIVE_INFINITY;
   readonly #init: TestDirectoryInit;
   readonly #entries = new Map<PeerId, SignedPeerEntry>();
   readonly #listeners = new Set<(entry: SignedPeerEntry) => void>();
@@ -65,8 +67,9 @@ export class TestDirectory implements PeerDirectory {
     return this.#entries.values();
   }
 
-  feed(signed: SignedPeerEntry): boolean {
+  feed(signed: SignedPeerEntry, options: { fromSubject?: boolean; vouched?: boolean } = {}): boolean {
     const { entry, signature } = signed;
+    if (entry.version.updateMs > this.latestMs && !options.fromSubject && !options.vouched) return false;
     const known = this.#entries.get(entry.peerId);
     if (entry.networkId !== this.#init.networkId || entry.peerId === this.#init.secretKey.id) return false;
     if (known && comparePeerEntryVersions(entry.version, known.entry.version) <= 0) return false;
@@ -90,8 +93,10 @@ export class TestDirectory implements PeerDirectory {
     this.syncs += 1;
     const other = this.#init.directories.get(address);
     if (!other) throw new Error(`nobody at ${address}`);
-    for (const entry of [...this.#entries.values(), this.local.value]) other.feed(entry);
-    for (const entry of [...other.#entries.values(), other.local.value]) this.feed(entry);
+    for (const entry of this.#entries.values()) other.feed(entry);
+    other.feed(this.local.value, { fromSubject: true });
+    for (const entry of other.#entries.values()) this.feed(entry);
+    this.feed(other.local.value, { fromSubject: true });
   }
 
   #sign(entry: PeerEntry): SignedPeerEntry {

@@ -22,6 +22,8 @@ export interface InsertOptions {
   readonly wallMs: number;
   /** The entry came from its own subject over an authenticated channel. */
   readonly fromSubject: boolean;
+  /** Who sent it is trusted not to make up versions: its subject's clock is taken as it is. */
+  readonly vouched?: boolean | undefined;
 }
 
 /** What became of an entry. `invalid` and `different-network` are never relayed by an honest peer. */
@@ -117,7 +119,7 @@ export class Catalog {
   /** Takes a newer entry in, as a copy of its own. Never throws on a peer's bytes. */
   insert(signed: SignedPeerEntry, options: InsertOptions): InsertVerdict {
     const { entry } = signed;
-    const { nowMs, wallMs, fromSubject } = options;
+    const { nowMs, wallMs, fromSubject, vouched } = options;
     if (entry.peerId === this.#init.localId) return { type: 'own' };
     if (entry.networkId !== this.#init.networkId) return { type: 'different-network' };
     if (!this.lacks(entry)) {
@@ -125,7 +127,7 @@ export class Catalog {
       return { type: 'stale' };
     }
     const latestMs = Math.max(entry.version.startMs, entry.version.updateMs);
-    if (!fromSubject && latestMs > wallMs + this.#init.maxTimeDriftMs) return { type: 'drift' };
+    if (!fromSubject && !vouched && latestMs > wallMs + this.#init.maxTimeDriftMs) return { type: 'drift' };
     const known = this.#records.get(entry.peerId);
     const victim = known || this.#records.size < this.#init.maxSize ? undefined : this.#victim(fromSubject);
     if (victim === null) return { type: 'full' };
