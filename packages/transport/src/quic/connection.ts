@@ -255,6 +255,12 @@ export class QuicConnection implements Connection {
     this.#flush(native, nowMs);
   }
 
+  /** Datagrams can leave again. */
+  handleRebound(): void {
+    if (this.#phase === 'open') this.#native?.sendAckEliciting();
+    this.#endpoint.schedule(this);
+  }
+
   /** Nothing more can be said on this connection. */
   handleFailure(reason: string): void {
     this.#finish({ code: CloseCode.UnexpectedClose, reason, remote: false });

@@ -113,9 +113,11 @@ export class QuicEndpoint implements Endpoint {
     const socket = await DatagramSocket.bind({
       host: this.#host,
       port,
+      clock: this.clock,
+      logger: this.#logger,
       onDatagram: (datagram, source) => this.#handleDatagram(datagram, source),
-      onError: (error) => this.#logger.warn({ error: error.message }, 'UDP socket error'),
       onRefused: (error, host, port) => this.#handleRefusedDatagram(error, host, port),
+      onRebound: () => this.#handleRebound(),
     });
     this.#socket = socket;
     this.#local = { host: socket.family === 6 ? '::1' : '127.0.0.1', port: socket.port };
@@ -136,6 +138,8 @@ export class QuicEndpoint implements Endpoint {
     const remote = await resolveAddress(target, this.#socket?.family ?? 4);
     signal?.throwIfAborted();
     if (this.#closing) throw new TransportError('closed', 'the endpoint is closed');
+    if (!this.#socket?.bound)
+      throw new TransportError('unavailable', 'the host took the UDP socket away; it is being bound again');
     if (!nativeLedger.admits())
       throw new TransportError('overloaded', 'too many connections for the open files allowed');
 
@@ -285,6 +289,12 @@ export class QuicEndpoint implements Endpoint {
     if (connection) this.#drive(connection, () => connection.handleDatagram(datagram, source));
     else if (datagram.length >= LEAST_INITIAL_BYTES && !this.#closing)
       this.#handleUnknown(datagram, header, source);
+  }
+
+  /** Peers hear of the connections again at once, not only when something is found lost. */
+  #handleRebound(): void {
+    this.#metrics.count('mosaik.transport.rebinds');
+    for (const connection of this.#connections) this.#drive(connection, () => connection.handleRebound());
   }
 
   /**
