@@ -89,7 +89,7 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
     // Dynamic: who does not meet the others before it may found a group founds one of its own, by design (D5).
     bootstrap: mode === 'voters' && random.chance(0.3) ? 'next' : 'all',
     // Two clocks further apart than discovery's `maxTimeDriftMs` keep members from hearing of each other.
-    maxSkewMs: random.pick([0, 5000, 20_000]),
+    maxSkewMs: random.pick([0, 5000, 60_000]),
     preferences: Array.from({ length: members }, (_, index): Preference => {
       // Dynamic: when an observer is the last that has a log, nobody may go on from it (see the README).
       if (mode === 'voters' && index >= voters && random.chance(0.3)) return 'observer';
