@@ -69,6 +69,23 @@ test('members take their snapshots at the same indexes, with the same bytes', as
   expect(snapshots[2]).toEqual(snapshots[0]);
 });
 
+test('a member behind the base gets a snapshot, then the rest (Raft §7)', async () => {
+  mesh = new Mesh(OPTIONS);
+  for (let i = 0; i < 3; i += 1) await mesh.open(i, { compaction: SMALL });
+  await mesh.online(3);
+  await write(300);
+  const machine = textMachine();
+  const storage = memoryLogStorage();
+  const late = await mesh.open(3, { machine, storage, compaction: SMALL });
+  await mesh.online(4);
+  await write(20);
+  await mesh.clock.until(() => late.status.value.applied === mesh.leader?.status.value.applied);
+  expect(machine.applied).toEqual([...mesh.machines.values()][0]?.applied);
+  expect(machine.applied).toHaveLength(320);
+  const stored = await storage.open();
+  expect(stored?.base).toBeGreaterThan(100);
+});
+
 test('options are refused by name and value', () => {
   expect(() => compaction({ snapshotAfterEntries: 1 })).toThrow(
     'snapshotAfterEntries must be an integer of at least 16, got 1',

@@ -78,6 +78,7 @@ export {
   LogEntry,
   MAX_RAFT_RUNS,
   MAX_RAFT_SIDES,
+  MAX_SYNC_CHUNK_BYTES,
   type OpeningEntry,
   type RaftBody,
   RaftEpoch,
@@ -87,5 +88,6 @@ export {
   RaftRun,
   type SessionEntry,
   SnapshotEnvelope,
+  SnapshotOffer,
   type ViewEntry,
 } from './messages/raft.ts';

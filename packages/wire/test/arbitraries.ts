@@ -24,6 +24,7 @@ import {
   type Schema,
   SignedPeerEntry,
   SnapshotEnvelope,
+  SnapshotOffer,
   SyncMessage,
   Ticket,
   type UniqueId,
@@ -171,6 +172,14 @@ const standing = {
   stopped: fc.boolean(),
   runs,
 };
+const digest32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const snapshotOffer: fc.Arbitrary<SnapshotOffer> = fc.record({
+  epoch,
+  index: safeU64,
+  envelopeBytes: safeU64,
+  bytes: safeU64,
+  digest: digest32,
+});
 type RaftBodyFields = {
   [K in RaftBody['type']]: {
     [F in Exclude<keyof Extract<RaftBody, { type: K }>, 'type'>]: fc.Arbitrary<
@@ -230,6 +239,18 @@ const raftBodies: RaftBodyFields = {
   Busy: { claim: epoch },
   Yielded: { epoch, claim: epoch, side: epoch, term: safeU64, last: safeU64, runs },
   OpenSession: { epoch, number: safeU64, incarnation: u64 },
+  SyncRequest: { epoch },
+  SyncPlan: { epoch, base: safeU64, commit: safeU64, last: safeU64, runs },
+  SyncQuery: {},
+  SyncOffer: { base: safeU64, commit: safeU64, snapshot: maybe(snapshotOffer) },
+  RangeRequest: { from: safeU64, to: safeU64 },
+  Range: {
+    from: safeU64,
+    entries: fc.array(fc.record({ epoch, entries: fc.array(logEntry, { maxLength: 3 }) }), { maxLength: 2 }),
+  },
+  ChunkRequest: { digest: digest32, offset: safeU64, length: safeU64 },
+  Chunk: { digest: digest32, offset: safeU64, bytes: bytesUpTo(40) },
+  StateSync: { payload: bytesUpTo(40) },
 };
 const raftBody = Object.entries<Record<string, fc.Arbitrary<unknown>>>(raftBodies).map(([type, fields]) =>
   fc.record({ type: fc.constant(type), ...fields }),
@@ -272,6 +293,7 @@ export const cases: Readonly<Record<string, Case<unknown>>> = {
   RaftRequest: of(RaftRequest, raftRequest),
   RaftRun: of(RaftRun, run),
   SignedPeerEntry: of(SignedPeerEntry, signed),
+  SnapshotOffer: of(SnapshotOffer, snapshotOffer),
   SnapshotEnvelope: of(SnapshotEnvelope, snapshotEnvelope),
   SyncMessage: of(SyncMessage, sync),
   Ticket: of(Ticket, ticket),

@@ -15,14 +15,17 @@ export function handleSnapshot(s: RaftState, snapshot: HeldSnapshot): void {
 
 /** Up to where entries are given up: those behind it, up to a snapshot's index, fit into what is to be retained. */
 function retainFrom(s: RaftState, index: number): number {
-  const { retainBytes, revertHorizonBytes } = s.config.limits;
+  const { retainBytes, revertHorizonBytes, syncRetainBytes } = s.config.limits;
   const horizon = s.dynamic ? secondForced(s) : Number.POSITIVE_INFINITY;
+  // A member that catches up was promised what is here now.
+  const syncs = [...(s.leadership?.progress.values() ?? [])].some(({ syncTo }) => syncTo > 0);
+  const least = syncs ? Math.max(retainBytes, syncRetainBytes) : retainBytes;
   let bytes = 0;
   let from = index;
   while (from > s.log.base) {
     const entry = s.log.entryAt(from);
     bytes += entry ? entryBytes(entry) : 0;
-    if (bytes > (from >= horizon ? Math.max(retainBytes, revertHorizonBytes) : retainBytes)) break;
+    if (bytes > (from >= horizon ? Math.max(least, revertHorizonBytes) : least)) break;
     from -= 1;
   }
   return from;

@@ -30,6 +30,13 @@ export interface CoreLimits {
   readonly maxReads: number;
   /** Bonded peers. */
   readonly maxPeers: number;
+  /** Most entries, and bytes of a snapshot, that one request of a member that catches up asks for. */
+  readonly syncRangeEntries: number;
+  readonly syncChunkBytes: number;
+  /** Entries that a follower may be behind and still be brought level by plain appends. */
+  readonly syncGapEntries: number;
+  /** Bytes of entries that a leader keeps for members that catch up, however old its snapshot makes them. */
+  readonly syncRetainBytes: number;
   /** Bytes of entries behind a snapshot that are kept, for followers that are a little late. */
   readonly retainBytes: number;
   /** Dynamic mode: bytes of entries that are kept back to the last two forced epochs. */
@@ -46,6 +53,10 @@ export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
   maxForwardBytes: 32 * 1024 * 1024,
   maxReads: 1 << 16,
   maxPeers: 64,
+  syncRangeEntries: 4096,
+  syncChunkBytes: 256 * 1024,
+  syncGapEntries: 16_384,
+  syncRetainBytes: 64 * 1024 * 1024,
   retainBytes: 8 * 1024 * 1024,
   revertHorizonBytes: 32 * 1024 * 1024,
 });

@@ -20,6 +20,11 @@ export class Progress {
   /** Lost, or never had, what it acknowledged: counts for nothing, and is sent nothing but heartbeats. */
   forgot = false;
   lastAckMs: number;
+  /** It catches up by itself up to here, from other members too; 0 when it does not. */
+  syncTo = 0;
+  /** When it was last told how, and what it had then. */
+  planMs = 0;
+  planMatch = 0;
   inflightBytes = 0;
   /** End index and bytes of each append on the way, oldest first. */
   readonly #inflight: { to: number; bytes: number }[] = [];
@@ -50,8 +55,16 @@ export class Progress {
     while (this.#inflight.length > 0 && (this.#inflight[0]?.to ?? 0) <= match) {
       this.inflightBytes -= this.#inflight.shift()?.bytes ?? 0;
     }
+    if (this.match >= this.syncTo) this.syncTo = 0;
     if (this.probing) this.#resume();
     else if (this.next <= this.match) this.next = this.match + 1;
+  }
+
+  /** It fetches the entries up to `to` by itself; those behind it are sent as they come. */
+  handleSync(to: number): void {
+    this.probeAfter(to);
+    this.probing = false;
+    this.syncTo = to;
   }
 
   /** Nothing that is on the way is counted on any more; the next append starts after `index`. */
@@ -59,6 +72,7 @@ export class Progress {
     this.next = Math.max(this.match, index) + 1;
     this.probing = true;
     this.awaiting = false;
+    this.syncTo = 0;
     this.#inflight.length = 0;
     this.inflightBytes = 0;
   }

@@ -29,10 +29,22 @@ import {
   flushLeader,
   handleAppended,
   handleLeaderTick,
+  handleSyncRequest,
   maybeAdvanceCommit,
 } from './roles/leader.ts';
 import { RaftState } from './state.ts';
 import { flushStatus, handleStatus, handleStatusTick, sendStatus } from './status-exchange.ts';
+import { handleChunkRequest, handleRangeRequest, handleSyncQuery } from './sync/serve.ts';
+import {
+  handleChunk,
+  handleRange,
+  handleSyncOffer,
+  handleSyncPeer,
+  handleSyncPeerGone,
+  handleSyncPlan,
+  handleSyncTick,
+  nextSyncDeadlineMs,
+} from './sync/sync.ts';
 import { handleTransferBondDown, handleTransferTick } from './transfer.ts';
 
 export interface RaftCoreInit {
@@ -96,8 +108,10 @@ export class RaftCore {
       case 'unsent':
         if (input.lane === 'bulk') {
           const progress = s.leadership?.progress.get(input.to);
-          progress?.probeAfter(progress.match);
-          if (progress) progress.awaiting = true;
+          // To one that catches up by itself go answers too; the appends it misses it asks for in the end.
+          if (!progress || progress.syncTo > 0) return;
+          progress.probeAfter(progress.match);
+          progress.awaiting = true;
         }
         return;
       case 'depart':
@@ -135,6 +149,7 @@ export class RaftCore {
     consider(s.requests.nextDeadlineMs);
     consider(s.transfer?.deadlineMs);
     consider(s.held.untilMs);
+    consider(nextSyncDeadlineMs(s));
     if (s.leadership) {
       consider(s.leadership.heartbeatDeadlineMs);
     } else {
@@ -191,6 +206,30 @@ export class RaftCore {
       case 'TimeoutNow':
         handleTimeoutNow(s, from, body.epoch, nowMs);
         return;
+      case 'SyncRequest':
+        handleSyncRequest(s, from, body.epoch, nowMs);
+        return;
+      case 'SyncPlan':
+        handleSyncPlan(s, from, body, nowMs);
+        return;
+      case 'SyncQuery':
+        handleSyncQuery(s, from);
+        return;
+      case 'SyncOffer':
+        handleSyncOffer(s, from, body, nowMs);
+        return;
+      case 'RangeRequest':
+        handleRangeRequest(s, from, body);
+        return;
+      case 'Range':
+        handleRange(s, from, body, nowMs);
+        return;
+      case 'ChunkRequest':
+        handleChunkRequest(s, from, body);
+        return;
+      case 'Chunk':
+        handleChunk(s, from, body, nowMs);
+        return;
       case 'Committed':
         handleCommitted(s, from, body);
         return;
@@ -230,6 +269,7 @@ export class RaftCore {
     sendStatus(s, peer);
     if (s.stopped) return;
     addFollower(s, id, incarnation, nowMs);
+    handleSyncPeer(s, peer);
     this.#handleBondChange(nowMs);
     s.changed();
   }
@@ -248,6 +288,7 @@ export class RaftCore {
     s.forwards.giveUp(s, (record) => record.leader === id);
     s.reads.forgetPeer(id);
     s.conflicts.delete(id);
+    handleSyncPeerGone(s, id, nowMs);
     if (s.leader === id) {
       s.clearLeader();
       s.hastenElection(nowMs);
@@ -292,6 +333,7 @@ export class RaftCore {
       if (s.leader !== undefined && nowMs >= s.lastContactMs + s.electionTimeoutMs) s.clearLeader();
       if (nowMs >= s.electionDeadlineMs) handleElectionTimeout(s, nowMs);
     }
+    handleSyncTick(s, nowMs);
     handleStatusTick(s, nowMs);
   }
 

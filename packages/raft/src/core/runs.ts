@@ -27,5 +27,6 @@ export function commonPrefix(own: RunTable, theirs: RunTable): { index: number; 
       return { index: Math.max(0, Math.min(theirEnd, firstKnown - 1)), exact: false };
     theirEnd = their.first - 1;
   }
-  return { index: Math.max(0, theirEnd), exact: theirEnd <= 0 };
+  const end = Math.min(theirEnd, own.last);
+  return { index: Math.max(0, end), exact: end <= 0 };
 }

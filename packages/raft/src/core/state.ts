@@ -24,6 +24,8 @@ import { restoreLog } from './restore-log.ts';
 import type { Campaign } from './roles/candidate.ts';
 import type { Leadership } from './roles/leader.ts';
 import { type HeldSnapshot, holdSnapshot, storedSnapshot } from './snapshot.ts';
+import type { Download } from './sync/download.ts';
+import { abandonSync, type Sync } from './sync/sync.ts';
 import { ForwardTable, ReadTable } from './tables.ts';
 import { endTransfer, handleNewLeader, type Transfer } from './transfer.ts';
 
@@ -47,6 +49,10 @@ export class RaftState {
   stopped: 'failed' | undefined;
   problem: string | undefined;
   commit: number;
+  /** Follower: catches up by itself. */
+  sync: Sync | undefined;
+  /** A snapshot that was on its way when its leader was lost. */
+  interrupted: Download | undefined;
   /** The newest one that was taken or installed here. */
   snapshot: HeldSnapshot | undefined;
   /** Counts what `drain` ends; several drains make one turn. */
@@ -392,6 +398,7 @@ export class RaftState {
   }
 
   clearLeader(): void {
+    abandonSync(this);
     if (this.leader !== undefined) this.requests.handleLeaderGone(this, this.leader, false);
     this.leader = undefined;
     this.epoch = undefined;

@@ -13,6 +13,7 @@ import { leaders } from './invariants/leaders.ts';
 import { linearizability } from './invariants/linearizability.ts';
 import { reverts } from './invariants/reverts.ts';
 import { sets } from './invariants/sets.ts';
+import { states } from './invariants/states.ts';
 import type { Call, Read, SimNode } from './sim-node.ts';
 import type { SimStore } from './store.ts';
 
@@ -27,6 +28,7 @@ const INVARIANTS: readonly CreateInvariant[] = [
   reverts,
   linearizability,
   forks,
+  states,
 ];
 
 export class InvariantViolation extends Error {
@@ -47,6 +49,8 @@ export class Checker {
   readonly #forgotten = new Map<string, SimStore>();
   /** By side and index. */
   readonly #committed = new Map<string, Map<number, Committed>>();
+  /** (nonce, index) → the command that was written there. */
+  readonly #texts = new Map<string, string>();
   readonly forcedEpochs = new Set<bigint>();
   /** Highest index acknowledged to a caller: later linearizable reads must see it (voters mode). */
   ackedFloor = 0;
@@ -87,6 +91,11 @@ export class Checker {
     return found?.store ?? this.#forgotten.get(`${peer}:${incarnation}`);
   }
 
+  /** The command that any log ever held there. */
+  textAt(nonce: bigint, index: number): string | undefined {
+    return this.#texts.get(`${nonce}@${index}`);
+  }
+
   handleStart(node: SimNode): void {
     for (const invariant of this.#invariants) invariant.handleStart?.(node);
   }
@@ -104,6 +113,8 @@ export class Checker {
     for (const run of write.append ?? []) {
       for (const entry of run.entries) {
         index += 1;
+        if (entry.type === 'Command')
+          this.#texts.set(`${run.epoch.nonce}@${index}`, new TextDecoder().decode(entry.value));
         if (entry.type === 'Opening' && entry.forced) this.forcedEpochs.add(run.epoch.nonce);
         for (const invariant of this.#invariants) invariant.handleEntry?.(node, index, entry);
       }

@@ -25,6 +25,7 @@ import { executeEffect } from './effects.ts';
 import { fastRng } from './fast-rng.ts';
 import { type Network, SimNetwork } from './network.ts';
 import { beginLife, type Call, createNode, describeNode, type SimNode } from './sim-node.ts';
+import { restoreSnapshot } from './snapshots.ts';
 import { SimStore } from './store.ts';
 import { Timeline } from './timeline.ts';
 
@@ -45,6 +46,8 @@ export interface ClusterInit {
   readonly maxSkewMs?: number | undefined;
   /** Default: bonds that both ends see alike. */
   readonly createNetwork?: ((cluster: Cluster) => Network) | undefined;
+  /** Every member takes a snapshot at every index that this divides; none where it is absent. */
+  readonly snapshotEvery?: number | undefined;
   /** Changes what a core does, to show that the checker notices. */
   readonly sabotage?: ((core: RaftCore, node: SimNode) => void) | undefined;
   readonly mangle?: ((effects: readonly Effect[], node: SimNode) => readonly Effect[]) | undefined;
@@ -59,6 +62,8 @@ export class Cluster extends Timeline {
   readonly init: ClusterInit;
   readonly config: ReturnType<typeof consensus>;
   acked = 0;
+  /** Snapshots of others that took the place of a log. */
+  installed = 0;
 
   constructor(init: ClusterInit) {
     super();
@@ -114,8 +119,18 @@ export class Cluster extends Timeline {
       consensus: this.config,
       observer: this.init.observers?.includes(node.index) ?? false,
       reluctance: 1,
-      limits: { ...DEFAULT_LIMITS, maxAppendEntries: 8, maxInflightAppends: 4 },
       durableAtOnce: (this.init.maxSyncMs ?? 0) === 0,
+      limits: {
+        ...DEFAULT_LIMITS,
+        maxAppendEntries: 8,
+        maxInflightAppends: 4,
+        syncGapEntries: 20,
+        syncRangeEntries: 4,
+        syncChunkBytes: 64,
+        syncRetainBytes: 400,
+        retainBytes: 100,
+        revertHorizonBytes: 200,
+      },
     };
     const { drift = 0, maxSkewMs = 0 } = this.init;
     node.clockRate = 1 + drift * (2 * this.rng.float() - 1);
@@ -123,6 +138,7 @@ export class Cluster extends Timeline {
     node.wallSkewMs = maxSkewMs * (2 * this.rng.float() - 1);
     node.core = new RaftCore({ config, rng: this.rng, stored, nowMs: this.localMs(node) });
     beginLife(node);
+    if (stored?.snapshot) restoreSnapshot(node, stored.snapshot);
     this.init.sabotage?.(node.core, node);
     node.bootIncarnation = node.core.state.incarnation;
     this.checker.handleStart(node);

@@ -2,6 +2,7 @@ import type { Effect } from '../../src/core/effect.ts';
 import { isCommand } from '../../src/core/log.ts';
 import type { Cluster } from './cluster.ts';
 import type { Call, SimNode } from './sim-node.ts';
+import { restoreSnapshot, takeSnapshot } from './snapshots.ts';
 
 /** Does what a core wants done, as the driver would: a new effect gets its case here. */
 export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): void {
@@ -12,14 +13,14 @@ export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): 
     case 'send':
       cluster.network.send(node, effect.to, effect.message, effect.lane);
       return;
-    case 'restore':
-      if (effect.snapshot) throw cluster.checker.fail(node, 'nobody takes snapshots here');
-      node.applied = 0;
-      node.hash = '';
-      node.commands = 0;
-      return;
     case 'apply':
       apply(cluster, node, effect.to);
+      return;
+    case 'restore':
+      restoreSnapshot(node, effect.snapshot);
+      if (!effect.snapshot) return;
+      cluster.installed += 1;
+      cluster.checker.handleApplied(node, node.applied);
       return;
     case 'revert':
       revert(cluster, node, effect);
@@ -95,6 +96,8 @@ function apply(cluster: Cluster, node: SimNode, to: number): void {
       node.commands += 1;
     }
     cluster.checker.handleApplied(node, index);
+    const { snapshotEvery } = cluster.init;
+    if (snapshotEvery && index % snapshotEvery === 0) takeSnapshot(cluster, node, index);
   }
   for (let i = node.waiting.length - 1; i >= 0; i -= 1) {
     const call = node.waiting[i] as Call;

@@ -38,6 +38,7 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     maxSyncMs: durable ? [0, 5, 30][(init.seed >> 2) % 3] : 0,
     drift: [0, 0, 0.01][(init.seed >> 5) % 3],
     maxSkewMs: [0, 5000, 20_000][(init.seed >> 6) % 3],
+    snapshotEvery: [undefined, 7, 16, 50][(init.seed >> 1) % 4],
     ...init,
     size,
   });

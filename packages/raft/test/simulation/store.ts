@@ -1,9 +1,11 @@
-import type { HardState, LogWrite, StoredLog } from '@mosaik/raft';
-import { type EntryRun, RaftLog } from '../../src/core/log.ts';
+import type { HardState, LogWrite, StoredLog, StoredSnapshot } from '@mosaik/raft';
+import { parseEnvelope } from '../../src/core/envelope.ts';
+import { RaftLog } from '../../src/core/log.ts';
 
 /** A store whose writes become durable when the simulation says so: what is not, a crash forgets. */
 export class SimStore {
   hardState: HardState | undefined;
+  snapshot: StoredSnapshot | undefined;
   readonly log = new RaftLog();
   readonly #pending: { seq: number; write: LogWrite }[] = [];
 
@@ -16,8 +18,16 @@ export class SimStore {
     while (this.#pending[0] && this.#pending[0].seq <= seq) {
       const { write } = this.#pending.shift() as { write: LogWrite };
       if (write.hardState) this.hardState = write.hardState;
-      if (write.reset) this.log.reset();
+      if (write.reset) {
+        this.log.reset();
+        this.snapshot = undefined;
+      }
       if (write.truncateTo !== undefined) this.log.truncateTo(write.truncateTo);
+      if (write.snapshot) {
+        this.snapshot = write.snapshot;
+        if (write.reset) this.log.install(parseEnvelope(write.snapshot.envelope));
+      }
+      if (write.compactTo !== undefined) this.log.compactTo(write.compactTo);
       for (const run of write.append ?? []) this.log.append(run.epoch, run.entries);
     }
   }
@@ -32,8 +42,9 @@ export class SimStore {
   /** What a restart finds. */
   reopen(): StoredLog | undefined {
     this.#pending.length = 0;
-    if (!this.hardState) return undefined;
-    const runs: EntryRun[] = this.log.range(1, this.log.last);
-    return { hardState: this.hardState, base: 0, runs };
+    const { hardState, snapshot } = this;
+    if (!hardState) return undefined;
+    const { base, last } = this.log;
+    return { hardState, snapshot, base, runs: this.log.range(base + 1, last) };
   }
 }

@@ -1,5 +1,5 @@
 import { option, struct, variants, vec } from '../codec/composites.ts';
-import { bool, bytes, id, safeU64, u64 } from '../codec/primitives.ts';
+import { bool, bytes, fixedBytes, id, safeU64, u64 } from '../codec/primitives.ts';
 import type { Reader } from '../codec/reader.ts';
 import { type Infer, type Schema, schema, type Writer } from '../codec/schema.ts';
 import { WireError } from '../error.ts';
@@ -259,6 +259,20 @@ const standing = {
   /** A leader's run table (newest part), when it speaks to another side. */
   runs,
 };
+/** Most bytes of a snapshot that one message carries. */
+export const MAX_SYNC_CHUNK_BYTES = 256 * 1024;
+const chunkBytes = bytes({ max: MAX_SYNC_CHUNK_BYTES });
+const digest = fixedBytes(32);
+
+/** A snapshot that a member can give: `bytes` of envelope and machine's part, `digest` (BLAKE3) of both. */
+export const SnapshotOffer = struct('SnapshotOffer', {
+  epoch: RaftEpoch,
+  index: safeU64,
+  envelopeBytes: safeU64,
+  bytes: safeU64,
+  digest,
+});
+export type SnapshotOffer = Infer<typeof SnapshotOffer>;
 
 /** What raft members say to each other. `incarnation` is the sender's. Variants are only ever appended. */
 export const RaftMessage = struct('RaftMessage', {
@@ -348,6 +362,27 @@ export const RaftMessage = struct('RaftMessage', {
     Yielded: { epoch: RaftEpoch, claim: RaftEpoch, side: RaftEpoch, term: safeU64, last: safeU64, runs },
     /** Asks the leader of this epoch for a session; answered as a forwarded proposal of that number. */
     OpenSession: { epoch: RaftEpoch, number: safeU64, incarnation: u64 },
+    /** A member that is far behind asks its leader for what it needs to catch up by itself. */
+    SyncRequest: { epoch: RaftEpoch },
+    /**
+     * The leader's answer, and unasked when it gave up what the member needs: its log begins after `base`, entries up
+     * to `commit` are to be fetched, those after it will come as appends. `runs`: the newest part of its run table.
+     */
+    SyncPlan: { epoch: RaftEpoch, base: safeU64, commit: safeU64, last: safeU64, runs },
+    /** Asks a member what it could give. */
+    SyncQuery: {},
+    /** Committed entries after `base` up to `commit`, and a snapshot. */
+    SyncOffer: { base: safeU64, commit: safeU64, snapshot: option(SnapshotOffer) },
+    /** Asks for committed entries. */
+    RangeRequest: { from: safeU64, to: safeU64 },
+    /** As many of them as fit into one message; none when they are not here. */
+    Range: { from: safeU64, entries: vec(EntryRun, { max: MAX_RAFT_RUNS }) },
+    /** Asks for a part of the snapshot with that digest. */
+    ChunkRequest: { digest, offset: safeU64, length: safeU64 },
+    /** Empty when it is not here. */
+    Chunk: { digest, offset: safeU64, bytes: chunkBytes },
+    /** A message of the group's own way to transfer state; opaque here. */
+    StateSync: { payload: chunkBytes },
   }),
 });
 export type RaftMessage = Infer<typeof RaftMessage>;

@@ -3,6 +3,7 @@ import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
 import { maybeMoveOver } from '../merge.ts';
 import { majority } from '../quorum.ts';
 import type { RaftState } from '../state.ts';
+import { beginSync, bufferAppend } from '../sync/sync.ts';
 
 type Append = Extract<RaftBody, { type: 'Append' }>;
 type Committed = Extract<RaftBody, { type: 'Committed' }>;
@@ -20,7 +21,14 @@ export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: nu
   if (body.round > s.round) s.round = body.round;
   const prevIndex = body.prev?.index ?? 0;
   if (!s.log.matches(prevIndex, body.prev?.epoch)) {
-    reject(s, from, epoch, prevIndex);
+    if (!s.sync && prevIndex - s.log.last <= s.config.limits.syncGapEntries) {
+      reject(s, from, epoch, prevIndex);
+      return;
+    }
+    // Plain appends would take long: it catches up by itself, and says no more than that it is there.
+    if (s.sync) bufferAppend(s, s.sync, body);
+    else beginSync(s, nowMs);
+    s.ackDue = true;
     return;
   }
   const last = take(s, prevIndex, body);
@@ -94,7 +102,11 @@ function isGranted(s: RaftState, { epoch, side }: Append): boolean {
 }
 
 /** Appends what is new, after removing what contradicts it. Undefined when that would undo what is committed. */
-function take(s: RaftState, prevIndex: number, body: Append): number | undefined {
+export function take(
+  s: RaftState,
+  prevIndex: number,
+  body: Pick<Append, 'epoch' | 'side' | 'entries'>,
+): number | undefined {
   let index = prevIndex;
   for (const run of body.entries) {
     let skip = 0;

@@ -1,6 +1,6 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
 import { reachesMajority } from '../electorate.ts';
-import { describeEpoch } from '../epoch.ts';
+import { describeEpoch, sameEpoch } from '../epoch.ts';
 import { entryBytes } from '../log.ts';
 import { maybeChangeView } from '../membership.ts';
 import { type ClaimOut, handleMergeTick } from '../merge.ts';
@@ -188,8 +188,53 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
     // An append that got no answer for this long is taken for lost.
     if (!progress.probing && progress.inflightCount > 0 && nowMs - progress.lastAckMs > s.electionTimeoutMs)
       progress.probeAfter(progress.match);
+    if (progress.syncTo > 0) maybeRepeatPlan(s, leadership, peer, progress, nowMs);
     sendHeartbeat(s, leadership, peer, progress);
   }
+}
+
+/** A follower far behind catches up by itself; what is appended from now on is sent to it meanwhile. */
+export function handleSyncRequest(s: RaftState, from: PeerId, epoch: RaftEpoch, nowMs: number): void {
+  const progress = s.leadership?.progress.get(from);
+  if (s.leadership && progress && sameEpoch(epoch, s.leadership.epoch))
+    planSync(s, s.leadership, from, progress, nowMs);
+}
+
+function planSync(
+  s: RaftState,
+  leadership: Leadership,
+  peer: PeerId,
+  progress: Progress,
+  nowMs: number,
+): void {
+  progress.handleSync(Math.max(s.commit, progress.match));
+  sendPlan(s, leadership, peer, progress, nowMs);
+}
+
+function maybeRepeatPlan(
+  s: RaftState,
+  leadership: Leadership,
+  peer: PeerId,
+  progress: Progress,
+  nowMs: number,
+): void {
+  if (nowMs - progress.planMs < s.electionTimeoutMs) return;
+  if (progress.match === progress.planMatch) sendPlan(s, leadership, peer, progress, nowMs);
+  progress.planMs = nowMs;
+  progress.planMatch = progress.match;
+}
+
+function sendPlan(
+  s: RaftState,
+  { epoch }: Leadership,
+  peer: PeerId,
+  progress: Progress,
+  nowMs: number,
+): void {
+  progress.planMs = nowMs;
+  progress.planMatch = progress.match;
+  const { base, last } = s.log;
+  s.send(peer, { type: 'SyncPlan', epoch, base, commit: progress.syncTo, last, runs: s.log.runsUpTo(last) });
 }
 
 /** A leader that does not hear a majority must not go on as if it did. */
@@ -255,7 +300,7 @@ export function flushLeader(s: RaftState, nowMs: number): void {
   const shared: SharedAppends = new Map();
   let again = false;
   for (const [peer, progress] of leadership.progress) {
-    sendEntries(s, leadership, peer, progress, shared);
+    sendEntries(s, leadership, peer, progress, shared, nowMs);
     if (!progress.engaged) continue;
     if (progress.sentRound < leadership.round) sendHeartbeat(s, leadership, peer, progress);
     else if (progress.sentCommit >= Math.min(s.commit, progress.match)) continue;
@@ -293,13 +338,14 @@ function sendEntries(
   peer: PeerId,
   progress: Progress,
   shared: SharedAppends,
+  nowMs: number,
 ): void {
   if (progress.forgot) return;
   const { maxInflightAppends, maxInflightBytes, maxAppendBytes, maxAppendEntries } = s.config.limits;
   while (progress.next <= s.log.last) {
     if (progress.probing && progress.awaiting) return;
     // What it needs was given up.
-    if (progress.next <= s.log.base) return;
+    if (progress.next <= s.log.base) planSync(s, leadership, peer, progress, nowMs);
     if (progress.inflightCount >= maxInflightAppends || progress.inflightBytes >= maxInflightBytes) return;
     let append = shared.get(progress.next);
     if (!append) {

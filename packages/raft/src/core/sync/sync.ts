@@ -1,0 +1,382 @@
+import type { PeerId, RaftBody, RaftEpoch, RaftRun, SnapshotOffer } from '@mosaik/wire';
+import { sameEpoch } from '../epoch.ts';
+import { type EntryRun, entryBytes } from '../log.ts';
+import type { Peer } from '../peer.ts';
+import { handleAppend, requestAppends, take } from '../roles/follower.ts';
+import type { RaftState } from '../state.ts';
+import { Download, sameOffer } from './download.ts';
+import { ParallelFetch } from './parallel-fetch.ts';
+import { Source } from './source.ts';
+
+type Of<T extends RaftBody['type']> = Extract<RaftBody, { type: T }>;
+
+const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
+const RANGES_PER_SOURCE = 8;
+/** A source that stalled is left alone for so many times as long as that took to notice. */
+const REST_FACTOR = 4;
+
+/**
+ * A follower that is far behind, catching up by itself: with a snapshot where the leader's log does not reach back, then
+ * with ranges of committed entries from several members; the leader tells by its run table what is right.
+ */
+export interface Sync {
+  readonly epoch: RaftEpoch;
+  plan: Of<'SyncPlan'> | undefined;
+  /** Entries up to here are fetched; those after it come as appends. */
+  target: number;
+  readonly sources: Map<PeerId, Source>;
+  /** Waits for the plan, or for offers, until then. */
+  waitsUntilMs: number;
+  download: Download | undefined;
+  ranges: ParallelFetch<EntryRun[]> | undefined;
+  /** Since when nobody could be asked for what is missing. */
+  stuckSinceMs: number | undefined;
+  /** Appends of the leader that came meanwhile; they are not acknowledged. */
+  readonly appends: Of<'Append'>[];
+  appendBytes: number;
+}
+
+/** Asks the leader how to catch up. */
+export function beginSync(s: RaftState, nowMs: number): void {
+  if (!s.epoch) return;
+  s.sync ??= createSync(s, s.epoch);
+  askForPlan(s, s.sync, nowMs);
+}
+
+function createSync(s: RaftState, epoch: RaftEpoch): Sync {
+  s.note('info', 'catches up', { from: s.log.last });
+  s.emit({ type: 'count', name: 'mosaik.groups.raft.syncs' });
+  return {
+    epoch,
+    plan: undefined,
+    target: 0,
+    sources: new Map(),
+    waitsUntilMs: 0,
+    download: s.interrupted,
+    ranges: undefined,
+    stuckSinceMs: undefined,
+    appends: [],
+    appendBytes: 0,
+  };
+}
+
+function askForPlan(s: RaftState, sync: Sync, nowMs: number): void {
+  sync.plan = undefined;
+  sync.ranges = undefined;
+  sync.stuckSinceMs = undefined;
+  sync.waitsUntilMs = nowMs + stallMs(s);
+  s.send(sync.epoch.leader, { type: 'SyncRequest', epoch: sync.epoch });
+}
+
+/** Keeps an append for when what comes before it is here; beyond the bound it will be asked for again. */
+export function bufferAppend(s: RaftState, sync: Sync, body: Of<'Append'>): void {
+  if (body.entries.length === 0) return;
+  let bytes = 0;
+  for (const run of body.entries) for (const entry of run.entries) bytes += entryBytes(entry);
+  if (sync.appendBytes + bytes > 2 * s.config.limits.maxInflightBytes) return;
+  sync.appends.push(body);
+  sync.appendBytes += bytes;
+}
+
+export function handleSyncPlan(s: RaftState, from: PeerId, plan: Of<'SyncPlan'>, nowMs: number): void {
+  if (s.role !== 'follower' || s.leader !== from || !s.epoch || !sameEpoch(plan.epoch, s.epoch)) return;
+  s.sync ??= createSync(s, s.epoch);
+  const { sync } = s;
+  const begun = sync.plan !== undefined;
+  sync.plan = plan;
+  sync.target = Math.max(sync.target, plan.commit);
+  // A later word of the leader changes what is right, not what is under way.
+  if (begun && (!sync.download || sync.download.offer.index >= plan.base)) return;
+  sync.sources.clear();
+  sync.waitsUntilMs = nowMs + stallMs(s) / 2;
+  for (const peer of s.peers.values()) askForOffer(s, sync, peer);
+}
+
+/** A bond formed while this member catches up: one more source, perhaps. */
+export function handleSyncPeer(s: RaftState, peer: Peer): void {
+  if (s.sync?.plan) askForOffer(s, s.sync, peer);
+}
+
+export function handleSyncPeerGone(s: RaftState, peer: PeerId, nowMs: number): void {
+  const { sync } = s;
+  const source = sync?.sources.get(peer);
+  if (!sync || !source) return;
+  release(sync, source);
+  sync.sources.delete(peer);
+  pump(s, sync, nowMs);
+}
+
+function askForOffer(s: RaftState, sync: Sync, peer: Peer): void {
+  if (s.isForeign(peer) || peer.status?.stopped) return;
+  sync.sources.set(peer.id, new Source(peer.id, peer.id === sync.epoch.leader));
+  s.send(peer.id, { type: 'SyncQuery' });
+}
+
+export function handleSyncOffer(s: RaftState, from: PeerId, offer: Of<'SyncOffer'>, nowMs: number): void {
+  const { sync } = s;
+  const source = sync?.sources.get(from);
+  if (!sync?.plan || !source) return;
+  source.offered = true;
+  source.base = offer.base;
+  source.commit = offer.commit;
+  source.snapshot = offer.snapshot;
+  if (isUnderWay(sync)) pump(s, sync, nowMs);
+  else if ([...sync.sources.values()].every(({ offered }) => offered)) proceed(s, sync, nowMs);
+}
+
+function isUnderWay(sync: Sync): boolean {
+  return (
+    sync.ranges !== undefined ||
+    (sync.download !== undefined && sync.waitsUntilMs === Number.POSITIVE_INFINITY)
+  );
+}
+
+/** Decides what to fetch next, from where the logs agree. */
+function proceed(s: RaftState, sync: Sync, nowMs: number): void {
+  const { plan } = sync;
+  if (!plan) return;
+  sync.waitsUntilMs = Number.POSITIVE_INFINITY;
+  sync.ranges = undefined;
+  const common = s.log.commonWith(plan.runs, plan.last);
+  if (common.index >= Math.max(sync.target, plan.base) || (!common.exact && common.index >= plan.base)) {
+    endSync(s, sync, nowMs);
+    return;
+  }
+  if (common.index < plan.base) {
+    const offer = chooseOffer(s, sync, plan);
+    if (!offer) {
+      // The leader's own snapshot may be newer than its plan.
+      sync.plan = undefined;
+      sync.waitsUntilMs = nowMs + stallMs(s) / 2;
+      return;
+    }
+    if (!sync.download?.matches(offer)) sync.download = new Download(offer, s.config.limits.syncChunkBytes);
+    s.note('info', 'fetches a snapshot', { index: offer.index, bytes: offer.bytes });
+  } else {
+    sync.download = undefined;
+    sync.ranges = new ParallelFetch({
+      at: common.index + 1,
+      end: sync.target + 1,
+      unit: s.config.limits.syncRangeEntries,
+      perSource: RANGES_PER_SOURCE,
+      maxBufferedBytes: MAX_BUFFERED_BYTES,
+    });
+  }
+  pump(s, sync, nowMs);
+}
+
+/**
+ * The snapshot that most sources offer alike, of those that are part of the leader's history and that its log continues;
+ * the newest of several. One that is on its way already is kept while somebody has it.
+ */
+function chooseOffer(s: RaftState, sync: Sync, plan: Of<'SyncPlan'>): SnapshotOffer | undefined {
+  let best: { offer: SnapshotOffer; count: number } | undefined;
+  const offers = [...sync.sources.values()].filter(({ snapshot, lied }) => {
+    if (!snapshot || lied || snapshot.index < plan.base || snapshot.index <= s.commit) return false;
+    return (
+      snapshot.envelopeBytes <= snapshot.bytes && sameEpoch(epochIn(plan, snapshot.index), snapshot.epoch)
+    );
+  });
+  for (const { snapshot: offer } of offers) {
+    if (!offer) continue;
+    if (sync.download?.matches(offer)) return offer;
+    const count = offers.filter(({ snapshot }) => snapshot && sameOffer(snapshot, offer)).length;
+    if (!best || count > best.count || (count === best.count && offer.index > best.offer.index))
+      best = { offer, count };
+  }
+  return best?.offer;
+}
+
+/** Gives sources work. */
+function pump(s: RaftState, sync: Sync, nowMs: number): void {
+  const { plan, download, ranges } = sync;
+  if (!plan || sync.waitsUntilMs !== Number.POSITIVE_INFINITY) return;
+  const sources = [...sync.sources.values()];
+  const fetch = ranges ?? download?.fetch;
+  if (!fetch) return;
+  const firstKnown = plan.runs[0]?.first ?? 1;
+  const may = ranges
+    ? (source: Source, at: number) =>
+        source.base < at && source.commit >= at && (source.leads || at >= firstKnown)
+    : (source: Source) => download?.matches(source.snapshot) === true && (download.only ?? source) === source;
+  for (const { to, at, end } of fetch.requests(sources, nowMs, may)) {
+    if (ranges) s.send(to, { type: 'RangeRequest', from: at, to: end - 1 });
+    else if (download)
+      s.send(to, { type: 'ChunkRequest', digest: download.offer.digest, offset: at, length: end - at });
+  }
+  if (fetch.waits || fetch.done) sync.stuckSinceMs = undefined;
+  else sync.stuckSinceMs ??= nowMs;
+}
+
+export function handleRange(s: RaftState, from: PeerId, body: Of<'Range'>, nowMs: number): void {
+  const { sync } = s;
+  const source = sync?.sources.get(from);
+  const end = source && sync?.ranges?.askedEnd(source, body.from);
+  if (!sync?.plan || !sync.ranges || !source || end === undefined) return;
+  const at = body.from;
+  let count = 0;
+  let bytes = 0;
+  let right = true;
+  for (const run of body.entries) {
+    right &&=
+      run.entries.length > 0 &&
+      isOfRun(sync.plan, run.epoch, at + count, at + count + run.entries.length - 1);
+    count += run.entries.length;
+    for (const entry of run.entries) bytes += entryBytes(entry);
+  }
+  if (!right || at + count > end) {
+    handleLie(s, sync, source, 'entries that are not the leader’s');
+  } else if (count === 0) {
+    source.base = Math.max(source.base, end);
+    sync.ranges.handleFailure(source, at);
+  } else {
+    source.handleAlive(nowMs);
+    sync.ranges.handleAnswer(source, at, at + count, bytes, body.entries);
+    if (!deliver(s, sync, sync.ranges)) return;
+  }
+  if (sync.ranges.done) proceed(s, sync, nowMs);
+  else pump(s, sync, nowMs);
+}
+
+/** Appends what is there in order: committed, as far as the leader's run table tells. False when that cannot be. */
+function deliver(s: RaftState, sync: Sync, ranges: ParallelFetch<EntryRun[]>): boolean {
+  for (let piece = ranges.take(); piece; piece = ranges.take()) {
+    if (s.log.last < piece.at - 1) throw new Error(`a range from ${piece.at} behind ${s.log.last}`);
+    const last = take(s, piece.at - 1, { epoch: sync.epoch, side: s.followedSide, entries: piece.value });
+    if (last === undefined) return false;
+    if (last > s.matched) s.matched = last;
+    s.commitTo(last);
+    s.ackDue = true;
+  }
+  return true;
+}
+
+export function handleChunk(s: RaftState, from: PeerId, body: Of<'Chunk'>, nowMs: number): void {
+  const { sync } = s;
+  const source = sync?.sources.get(from);
+  const download = sync?.download;
+  if (!sync?.plan || !download || !source || !download.matches({ ...download.offer, digest: body.digest }))
+    return;
+  const end = download.fetch.askedEnd(source, body.offset);
+  if (end === undefined) return;
+  const { length } = body.bytes;
+  if (length === 0 || body.offset + length > end) {
+    // It took a newer snapshot meanwhile.
+    source.snapshot = undefined;
+    download.fetch.handleFailure(source, body.offset);
+  } else {
+    source.handleAlive(nowMs);
+    download.fetch.handleAnswer(source, body.offset, body.offset + length, length, body.bytes);
+    download.collect();
+  }
+  if (download.fetch.done) install(s, sync, download, nowMs);
+  else pump(s, sync, nowMs);
+}
+
+function install(s: RaftState, sync: Sync, download: Download, nowMs: number): void {
+  const finished = download.finish();
+  if (finished) {
+    sync.download = undefined;
+    s.interrupted = undefined;
+    s.installSnapshot(finished.snapshot, finished.envelope);
+    s.headFor(s.followedSide);
+    s.matched = finished.snapshot.index;
+    s.ackDue = true;
+    s.note('info', 'installed a snapshot', { index: finished.snapshot.index });
+    proceed(s, sync, nowMs);
+    return;
+  }
+  // Whose part was wrong is not known unless there was only one: from now on one after the other is asked.
+  const offering = [...sync.sources.values()].filter(({ snapshot }) => download.matches(snapshot));
+  const alone = download.only ?? (offering.length === 1 ? offering[0] : undefined);
+  if (alone) handleLie(s, sync, alone, 'a snapshot that is not what it promised');
+  const next = offering.find(({ lied }) => !lied);
+  download.restart(next);
+  if (next) pump(s, sync, nowMs);
+  else proceed(s, sync, nowMs);
+}
+
+function handleLie(s: RaftState, sync: Sync, source: Source, what: string): void {
+  s.note('warn', `a source gave ${what}`, { peer: source.id });
+  source.lied = true;
+  release(sync, source);
+}
+
+function release(sync: Sync, source: Source): void {
+  sync.ranges?.release(source);
+  sync.download?.fetch.release(source);
+  if (sync.download?.only === source) sync.download.only = undefined;
+  source.asked = 0;
+}
+
+/** Appends that came meanwhile are taken now, and the leader goes on from where that leads. */
+function endSync(s: RaftState, sync: Sync, nowMs: number): void {
+  s.sync = undefined;
+  s.note('info', 'caught up', { to: s.log.last });
+  for (const append of sync.appends) {
+    if (!sameEpoch(s.epoch, sync.epoch) || s.sync) return;
+    handleAppend(s, sync.epoch.leader, append, nowMs);
+  }
+  if (sameEpoch(s.epoch, sync.epoch)) requestAppends(s);
+}
+
+/** Its leader is gone: what was fetched of a snapshot is kept, for whoever offers the same. */
+export function abandonSync(s: RaftState): void {
+  const { sync } = s;
+  if (!sync) return;
+  for (const source of sync.sources.values()) release(sync, source);
+  if (sync.download) sync.download.only = undefined;
+  s.interrupted = sync.download;
+  s.sync = undefined;
+}
+
+export function handleSyncTick(s: RaftState, nowMs: number): void {
+  const { sync } = s;
+  if (!sync) return;
+  if (nowMs >= sync.waitsUntilMs) {
+    // Whoever has not answered may still, once it is under way.
+    if (sync.plan && [...sync.sources.values()].some(({ offered }) => offered)) proceed(s, sync, nowMs);
+    else askForPlan(s, sync, nowMs);
+    return;
+  }
+  for (const source of sync.sources.values()) {
+    if (nowMs < source.stallsAtMs(stallMs(s))) continue;
+    s.note('debug', 'a source stalls', { peer: source.id });
+    release(sync, source);
+    source.rest(nowMs + REST_FACTOR * stallMs(s));
+  }
+  pump(s, sync, nowMs);
+  if (sync.stuckSinceMs !== undefined && nowMs - sync.stuckSinceMs >= stallMs(s)) askForPlan(s, sync, nowMs);
+}
+
+export function nextSyncDeadlineMs(s: RaftState): number | undefined {
+  const { sync } = s;
+  if (!sync) return undefined;
+  let next = sync.waitsUntilMs;
+  if (sync.stuckSinceMs !== undefined) next = Math.min(next, sync.stuckSinceMs + stallMs(s));
+  for (const source of sync.sources.values()) next = Math.min(next, source.stallsAtMs(stallMs(s)));
+  return next;
+}
+
+function stallMs(s: RaftState): number {
+  return s.electionTimeoutMs;
+}
+
+/** Which epoch the leader has at `index`; undefined where its table does not reach. */
+function epochIn(
+  { runs, last }: { runs: readonly RaftRun[]; last: number },
+  index: number,
+): RaftEpoch | undefined {
+  if (index > last) return undefined;
+  return runs.findLast(({ first }) => first <= index)?.epoch;
+}
+
+/** Whether [first, last] lies within one run of the leader's, of that epoch. Below its table it is the leader's word. */
+function isOfRun(plan: Of<'SyncPlan'>, epoch: RaftEpoch, first: number, last: number): boolean {
+  const known = plan.runs[0]?.first ?? 1;
+  if (last < known) return true;
+  const own = epochIn(plan, last);
+  return (
+    sameEpoch(own, epoch) && (first < known || plan.runs.findLast((run) => run.first <= first)?.epoch === own)
+  );
+}
