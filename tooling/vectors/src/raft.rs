@@ -1,5 +1,5 @@
 //! Log entries and the messages of raft. Fields are in the order of packages/wire/src/messages/raft.ts.
-use crate::types::{id, Bytes, Id, Safe};
+use crate::types::{id, Bytes, Fixed, Id, Safe};
 use crate::Vectors;
 use serde::Serialize;
 
@@ -62,6 +62,19 @@ struct SnapshotEnvelope {
     former: Vec<RaftMember>,
     last_command: Safe,
     sessions: Bytes,
+}
+
+#[derive(Serialize)]
+struct SnapshotOffer {
+    epoch: RaftEpoch,
+    index: Safe,
+    envelope_bytes: Safe,
+    bytes: Safe,
+    digest: Fixed<32>,
+}
+
+fn offer() -> SnapshotOffer {
+    SnapshotOffer { epoch: epoch(), index: Safe(900), envelope_bytes: Safe(300), bytes: Safe(70_000), digest: Fixed([6; 32]) }
 }
 
 #[derive(Serialize)]
@@ -178,6 +191,15 @@ enum RaftBody {
     Busy { claim: RaftEpoch },
     Yielded { epoch: RaftEpoch, claim: RaftEpoch, side: RaftEpoch, term: Safe, last: Safe, runs: Vec<RaftRun> },
     OpenSession { epoch: RaftEpoch, number: Safe, incarnation: u64 },
+    SyncRequest { epoch: RaftEpoch },
+    SyncPlan { epoch: RaftEpoch, base: Safe, commit: Safe, last: Safe, runs: Vec<RaftRun> },
+    SyncQuery {},
+    SyncOffer { base: Safe, commit: Safe, snapshot: Option<SnapshotOffer> },
+    RangeRequest { from: Safe, to: Safe },
+    Range { from: Safe, entries: Vec<EntryRun> },
+    ChunkRequest { digest: Fixed<32>, offset: Safe, length: Safe },
+    Chunk { digest: Fixed<32>, offset: Safe, bytes: Bytes },
+    StateSync { payload: Bytes },
 }
 
 #[derive(Serialize)]
@@ -363,6 +385,16 @@ fn bodies() -> Vec<RaftBody> {
     bodies.push(RaftBody::RequestRefused { request: Safe(6), reason: Refusal::NotAVoter });
     bodies.push(RaftBody::Retain { epoch: epoch(), index: Safe(43) });
     bodies.push(RaftBody::OpenSession { epoch: epoch(), number: Safe(7), incarnation: u64::MAX });
+    bodies.push(RaftBody::SyncRequest { epoch: epoch() });
+    bodies.push(RaftBody::SyncPlan { epoch: epoch(), base: Safe(40), commit: Safe(900), last: Safe(901), runs: runs() });
+    bodies.push(RaftBody::SyncQuery {});
+    bodies.push(RaftBody::SyncOffer { base: Safe(40), commit: Safe(900), snapshot: Some(offer()) });
+    bodies.push(RaftBody::SyncOffer { base: Safe(0), commit: Safe(0), snapshot: None });
+    bodies.push(RaftBody::RangeRequest { from: Safe(41), to: Safe(4136) });
+    bodies.push(RaftBody::Range { from: Safe(41), entries: vec![EntryRun { epoch: epoch(), entries: log_entries() }] });
+    bodies.push(RaftBody::ChunkRequest { digest: Fixed([6; 32]), offset: Safe(0), length: Safe(70_000) });
+    bodies.push(RaftBody::Chunk { digest: Fixed([6; 32]), offset: Safe(0), bytes: Bytes(vec![7; 130]) });
+    bodies.push(RaftBody::StateSync { payload: Bytes(vec![8; 3]) });
     bodies
 }
 
@@ -397,6 +429,7 @@ pub fn put(vectors: &mut Vectors) {
         sessions: Bytes(vec![7; 130]),
     };
     vectors.put("SnapshotEnvelope", &envelope);
+    vectors.put("SnapshotOffer", &offer());
     for request in requests() {
         vectors.put("RaftRequest", &request);
     }

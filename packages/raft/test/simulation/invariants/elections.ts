@@ -17,7 +17,9 @@ export const elections: CreateInvariant = (checker, cluster) => {
       const before = terms.get(life) ?? 0;
       // A member that follows a leader of another side already counts terms of that one.
       const moves = cluster.init.mode === 'dynamic' && s.leader !== undefined && s.role !== 'leader';
-      if (s.term < before && !moves)
+      // Without entries and without a vote it promised nothing to whoever it followed last.
+      const free = s.log.last === 0 && s.vote === undefined;
+      if (s.term < before && !moves && !free)
         throw checker.fail(node, `term went back from ${before} to ${s.term} within side ${side}`);
       terms.set(life, s.term);
 

@@ -50,7 +50,7 @@ export const reverts: CreateInvariant = (checker, cluster) => {
       const applied = appliedBy(node);
       for (const [index, nonce] of applied) {
         if (index <= to) continue;
-        if (complete && !named.has(`${nonce}@${index}`))
+        if (complete && index >= from && !named.has(`${nonce}@${index}`))
           throw checker.fail(node, `gives up ${nonce}@${index} and does not say so`);
         applied.delete(index);
       }
