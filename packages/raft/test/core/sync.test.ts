@@ -41,6 +41,7 @@ class Late extends Harness {
       entries: [],
       commit: LAST,
       round: 0,
+      durable: LAST,
     } as RaftBody);
     return Harness.sent(this.run());
   }
@@ -146,6 +147,7 @@ describe('a member far behind', () => {
       entries: [{ epoch: EPOCH, entries: [command('live')] }],
       commit: LAST,
       round: 0,
+      durable: LAST,
     } as RaftBody);
     expect(Harness.sent(late.run())).toEqual([[1, expect.objectContaining({ type: 'Appended', match: 0 })]]);
     late.serve(requests);

@@ -274,6 +274,12 @@ export function handleChunk(s: RaftState, from: PeerId, body: Of<'Chunk'>, nowMs
 }
 
 function install(s: RaftState, sync: Sync, download: Download, nowMs: number): void {
+  if (download.offer.index <= s.commit) {
+    // Meanwhile the leader's appends led further.
+    sync.download = undefined;
+    proceed(s, sync, nowMs);
+    return;
+  }
   const finished = download.finish();
   if (finished) {
     sync.download = undefined;
