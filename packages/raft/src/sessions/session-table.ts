@@ -16,6 +16,8 @@ import { AppliedSet } from './applied-set.ts';
 /** Largest output that is kept for those who ask again by a key, in bytes as the machine's codec gives them. */
 export const MAX_KEPT_OUTPUT_BYTES = 4096;
 
+/** Sessions that are kept in any case: as many as members can be bonded, so that they do not take each other's away. */
+export const MIN_SESSIONS = 64;
 /** Openings in a row that can be taken back. */
 const MAX_OPENED = 4096;
 
@@ -63,8 +65,8 @@ const EMPTY: Infer<typeof State> = { sessions: [], keys: [], admitted: false };
 /**
  * Which commands were applied: a function of the committed log, the same on every member.
  *
- * An origin has one session, that of its newest life. Of sessions, and of keys, at most `maxSessions` each are kept; the
- * oldest go first.
+ * An origin has one session, that of its newest life. Of sessions, and of keys, at most `maxSessions` each are kept (of
+ * sessions 64 in any case); the oldest go first.
  */
 export class SessionTable {
   readonly #maxSessions: number;
@@ -90,7 +92,7 @@ export class SessionTable {
     const dropped: Session[] = [];
     if (before) dropped.push(before);
     for (const oldest of this.#sessions.values()) {
-      if (this.#sessions.size - dropped.length < this.#maxSessions) break;
+      if (this.#sessions.size - dropped.length < Math.max(MIN_SESSIONS, this.#maxSessions)) break;
       if (oldest !== before) dropped.push(oldest);
     }
     for (const session of dropped) this.#drop(session);

@@ -117,6 +117,12 @@ export class Mesh {
     for (const other of this.nodes.values()) other.handleBondDown(id, departed);
   }
 
+  /** Messages pass between the two again. */
+  speak(a: number, b: number): void {
+    this.#cut.delete(`${meshId(a)}${meshId(b)}`);
+    this.#cut.delete(`${meshId(b)}${meshId(a)}`);
+  }
+
   /** From now on nothing passes between the two; their bonds stay. */
   silence(a: number, b: number): void {
     this.#cut.add(`${meshId(a)}${meshId(b)}`).add(`${meshId(b)}${meshId(a)}`);
