@@ -453,7 +453,8 @@ export class RaftState {
     const from = Math.max(index, base) + 1;
     const lost = this.log.range(from, this.log.last);
     const complete = exact && index >= base;
-    const to = exact && index >= floor ? index : 0;
+    const anew = !exact || index < floor;
+    const to = anew ? 0 : index;
     const applied = this.commit;
     if (to > 0 || floor === 0) this.truncateTo(to);
     else this.resetLog();
@@ -463,7 +464,7 @@ export class RaftState {
       effect.type === 'apply' && effect.to > to ? { type: 'apply', to } : effect,
     );
     this.emit({ type: 'revert', to, from, lost, complete });
-    if (to === 0 ? applied === 0 : !holdsCommand(lost, applied + 1 - from)) return;
+    if (anew ? applied === 0 : !holdsCommand(lost, applied + 1 - from)) return;
     const sessions = this.snapshot ? parseEnvelope(this.snapshot.envelope).sessions : new Uint8Array();
     this.emit({ type: 'restore', snapshot: this.snapshot && storedSnapshot(this.snapshot), sessions });
     this.emit({ type: 'apply', to });
