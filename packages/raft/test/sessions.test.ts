@@ -212,7 +212,7 @@ describe('an idempotency key', () => {
     const first = await settled(node.execute('x', { idempotencyKey }));
     for (let i = 0; i < 80; i += 1) await settled(node.execute(`${i} ${'x'.repeat(100)}`));
     await mesh.kill(0);
-    expect((await storage.open())?.base).toBeGreaterThan(3);
+    expect((await storage.open())?.snapshot?.index).toBeGreaterThan(3);
     const back = await mesh.open(0, { storage, compaction });
     await mesh.online(1);
     expect(await settled(back.execute('x', { idempotencyKey }))).toEqual(first);
