@@ -1,0 +1,77 @@
+import { consensus, GroupError, GroupKey, Network, SecretKey } from '@mosaik/network';
+import { fileLogStorage } from '@mosaik/raft/file';
+import type { PeerId } from '@mosaik/wire';
+import type { Logger } from '@mosaik/wire/runtime';
+import { ledger } from './ledger.ts';
+import type { Answer, MemberStart, Request } from './messages.ts';
+
+/** A call waits so long for its answer; after that its outcome is unknown. */
+const CALL_TIMEOUT_MS = 4000;
+
+// One member of the group; it does what its parent asks and ends with it.
+const start = JSON.parse(process.argv[2] ?? '') as MemberStart;
+process.on('disconnect', () => process.exit());
+const say = (level: string) => (fields: object, message: string) => {
+  process.stderr.write(`${level} ${message} ${JSON.stringify(fields, replacer)}\n`);
+};
+const logger: Logger = { debug() {}, info: say('info'), warn: say('warn'), error: say('error') };
+const [host = '', port = ''] = start.listen.split(':');
+const network = await Network.create({
+  networkId: 'rounds',
+  secretKey: SecretKey.from(Buffer.from(start.secretKey, 'hex')),
+  listen: { host, port: Number(port) },
+  advertise: [start.advertise],
+  discovery: { bootstrap: start.bootstrap },
+  logger,
+});
+const group = network.groups
+  .withKey(GroupKey.from(start.groupKey))
+  .withStateMachine(ledger())
+  .withLogStorage(fileLogStorage(start.directory, { segmentBytes: 65_536, logger }))
+  .withConsensus(
+    consensus({
+      quorum: { voters: start.voters as PeerId[] },
+      heartbeatIntervalMs: 100,
+      heartbeatJitterMs: 20,
+      electionTimeoutMs: 500,
+      electionTimeoutJitterMs: 300,
+      bootstrapDelayMs: 300,
+    }),
+  )
+  .join();
+void group.closed.then(({ reason, cause }) => {
+  if (reason === 'failed') logger.error({ cause: String(cause) }, 'the member failed');
+});
+
+async function answer(request: Request): Promise<Answer> {
+  switch (request.type) {
+    case 'write': {
+      const { key, id } = request;
+      return { index: (await group.execute({ key, id }, { timeoutMs: CALL_TIMEOUT_MS })).index };
+    }
+    case 'read': {
+      const query = { key: request.key };
+      const { result } = await group.query(query, { consistency: 'strong', timeoutMs: CALL_TIMEOUT_MS });
+      return { entries: result };
+    }
+    case 'all':
+      return { entries: (await group.query('all', { consistency: 'weak' })).result };
+    case 'status': {
+      const { online, role, state, problem, committed, applied, term } = group.status.value;
+      return { status: { online, leads: role === 'leader', state, problem, committed, applied, term } };
+    }
+  }
+}
+
+process.on('message', async ({ call, request }: { call: number; request: Request }) => {
+  const answered = await answer(request).catch((error: unknown): Answer => {
+    return { error: error instanceof GroupError ? error.code : String(error) };
+  });
+  process.send?.({ call, answer: answered });
+});
+process.send?.({ ready: true });
+
+function replacer(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}`;
+  return value instanceof Error ? `${value.name}: ${value.message}` : value;
+}
