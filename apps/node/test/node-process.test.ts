@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -95,6 +95,73 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     expect(statSync(join(directory, 'identity')).mode & 0o777).toBe(0o600);
     const second = await startNode(['--data-dir', directory]);
     expect(second.peerId).toBe(first.peerId);
+  });
+
+  it('keeps what was acknowledged when every voter is killed at once', async () => {
+    const root = temporaryDirectory();
+    const directories = [0, 1, 2].map((i) => join(root, `${i}`));
+    const ids = await Promise.all(
+      directories.map(async (directory) => (await runMosaik(['id', '--data-dir', directory])).stdout.trim()),
+    );
+    const startAll = async (ports: readonly string[]) => {
+      const nodes: RunningNode[] = [];
+      for (const [i, directory] of directories.entries()) {
+        const bootstrap = nodes.flatMap(({ addresses }) => ['--bootstrap', addresses[0] as string]);
+        const listen = ['--listen', ports[i] ?? '127.0.0.1:0'];
+        nodes.push(
+          await startNode(['--data-dir', directory, '--voters', ids.join(), ...listen, ...bootstrap]),
+        );
+      }
+      return nodes;
+    };
+    const before = await startAll([]);
+    await agreedLeader(before, 2);
+    for (let i = 0; i < 20; i += 1) await before[i % 3]?.api.put(`key-${i}`, Buffer.from(`value-${i}`));
+    for (const { child } of before) child.kill('SIGKILL');
+    await Promise.all(before.map(({ outcome }) => outcome));
+
+    const after = await startAll(before.map(({ addresses }) => addresses[0] as string));
+    await agreedLeader(after, 2);
+    for (let i = 0; i < 20; i += 1)
+      expect(Buffer.from((await after[i % 3]?.api.get(`key-${i}`))?.value ?? []).toString()).toBe(`value-${i}`);
+    await expect(after[0]?.api.put('more', Buffer.from('x'))).resolves.toBeGreaterThan(20);
+  });
+
+  it('does not share its data directory with another process', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    const first = await startNode(['--data-dir', directory]);
+    const second = await runMosaik(
+      ['up', '--network', 'test', '--data-dir', directory, '--http', '127.0.0.1:0', '--log-level', 'silent'],
+      { env: { MOSAIK_GROUP_KEY: KEY } },
+    );
+    expect(second.code).toBe(2);
+    expect(second.stderr).toBe(
+      `mosaik: --data-dir ${JSON.stringify(directory)}: another process uses ${directory}\n`,
+    );
+    first.child.kill('SIGKILL');
+    await first.outcome;
+    await startNode(['--data-dir', directory]);
+  });
+
+  it('ends with the name of the file when its log is damaged, and when it is of another group', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    const first = await startNode(['--data-dir', directory]);
+    await vi.waitFor(async () => expect((await first.api.status()).online).toBe(true), WAIT);
+    first.child.kill('SIGKILL');
+    await first.outcome;
+    const args = ['up', '--network', 'test', '--data-dir', directory, '--http', '127.0.0.1:0'];
+    const foreign = await runMosaik([...args, '--listen', '127.0.0.1:0'], {
+      env: { MOSAIK_GROUP_KEY: 'cd'.repeat(32) },
+    });
+    expect(foreign.code).toBe(1);
+    expect(foreign.stderr).toContain('holds the log of another group');
+    const segment = join(directory, 'log', '00000001.log');
+    const bytes = readFileSync(segment);
+    bytes[70] = (bytes[70] ?? 0) ^ 1;
+    writeFileSync(segment, bytes);
+    const damaged = await runMosaik([...args, '--listen', '127.0.0.1:0'], { env: { MOSAIK_GROUP_KEY: KEY } });
+    expect(damaged.code).toBe(1);
+    expect(damaged.stderr).toContain(`${segment} is damaged at byte`);
   });
 
   it('takes everything from a file and the environment too', async () => {

@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server';
 import { filePeerBook } from '@mosaik/discovery';
 import { keyValue } from '@mosaik/groups';
 import { Network, type SecretKey, TransportError } from '@mosaik/network';
+import { type DirectoryLock, fileLogStorage, lockDirectory } from '@mosaik/raft/file';
 import { quicTransport } from '@mosaik/transport/quic';
 import { tlsTransport } from '@mosaik/transport/tls';
 import type { PeerId } from '@mosaik/wire';
@@ -10,7 +11,7 @@ import { type Logger, systemClock } from '@mosaik/wire/runtime';
 import { CommandError } from '../cli/command-error.ts';
 import { describeError } from '../cli/describe-error.ts';
 import { formatHostPort, isLoopbackHost } from '../cli/parse-host-port.ts';
-import type { UpSettings } from '../cli/settings.ts';
+import type { Sourced, UpSettings } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import type { DashboardPage } from '../dashboard/page.ts';
 import { openIdentity } from '../files/identity.ts';
@@ -41,6 +42,8 @@ export interface RunningNode {
 const HTTP_GRACE_MS = 1_000;
 /** The file of a data directory that holds the entries of peers that were met. */
 const PEER_BOOK_FILE = 'peers';
+/** The directory of a data directory that holds the log of the group. */
+const LOG_DIRECTORY = 'log';
 const NEVER = new Promise<never>(() => {});
 const transports = { quic: quicTransport, tls: tlsTransport };
 /** What is wrong with the address to bind, as opposed to this machine. */
@@ -51,16 +54,22 @@ export async function startNode(settings: UpSettings, components: StartNodeCompo
   const { logger, page } = components;
   const { dataDir } = settings;
   const secretKey = dataDir && (await openIdentity(dataDir.value, dataDir.source));
-  const http = await bindHttp(settings.http);
+  // Before anybody is met: two processes of one identity would take each other's bonds.
+  const lock = dataDir && (await lockDataDir(dataDir));
+  const http = await bindHttp(settings.http).catch(async (error: unknown) => {
+    await lock?.release();
+    throw error;
+  });
   const metrics = new PrometheusMetrics({ process: true });
   const stopping = new AbortController();
   let network: Network | undefined;
   let group: KeyValueGroup;
   try {
     network = await createNetwork(settings, { secretKey, metrics, logger });
-    group = joinGroup(network, settings);
+    group = joinGroup(network, settings, logger);
   } catch (error) {
     await Promise.all([http.close(0), network?.close()]);
+    await lock?.release();
     throw error;
   }
   const node = new GroupNode({ network, networkName: settings.network, group });
@@ -86,6 +95,7 @@ export async function startNode(settings: UpSettings, components: StartNodeCompo
     async close() {
       stopping.abort();
       await Promise.all([http.close(HTTP_GRACE_MS), network.close()]);
+      await lock?.release();
     },
   };
 }
@@ -117,11 +127,20 @@ async function createNetwork(
   }
 }
 
-function joinGroup(network: Network, { groupKey, voters, preference }: UpSettings): KeyValueGroup {
+async function lockDataDir({ value, source }: Sourced<string>): Promise<DirectoryLock> {
   try {
-    return network.groups
-      .withKey(groupKey)
-      .withStateMachine(keyValue())
+    return await lockDirectory(value);
+  } catch (error) {
+    throw UsageError.for(source, value, describeError(error), { cause: error });
+  }
+}
+
+function joinGroup(network: Network, settings: UpSettings, logger: Logger): KeyValueGroup {
+  const { groupKey, voters, preference, dataDir } = settings;
+  try {
+    const builder = network.groups.withKey(groupKey).withStateMachine(keyValue());
+    if (dataDir) builder.withLogStorage(fileLogStorage(join(dataDir.value, LOG_DIRECTORY), { logger }));
+    return builder
       .withConsensus(voters ? { quorum: { voters } } : {})
       .withPreference(preference)
       .join();

@@ -14,7 +14,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .option('--transport <kind>', `how they talk: ${TRANSPORTS.join(', ')}`, 'quic')
     .option('--once', 'write, kill the leader, write again, restart it, check that all agree; then end')
     .option('--http <host:port>', "where the first node's dashboard is; default: any free port of 127.0.0.1")
-    .option('--data-dir <dir>', 'keeps the identities from run to run; default: a temporary directory')
+    .option('--data-dir <dir>', 'keeps identities and logs from run to run; default: a temporary directory')
     .action(
       async (flags: {
         nodes: string;

@@ -30,7 +30,7 @@ export function addUpCommand(program: Command, context: CommandContext): void {
     )
     .option('--http <host:port>', `where to serve HTTP (MOSAIK_HTTP; default ${DEFAULT_HTTP})`)
     .option('--http-token <token>', 'what clients must present; needed beyond loopback (MOSAIK_HTTP_TOKEN)')
-    .option('--data-dir <dir>', 'keeps identity and peer book from run to run (MOSAIK_DATA_DIR)')
+    .option('--data-dir <dir>', 'keeps identity, peer book and log from run to run (MOSAIK_DATA_DIR)')
     .option(
       '--voters <ids>',
       'who counts, as peer ids with commas; default: follows the bonds (MOSAIK_VOTERS)',
