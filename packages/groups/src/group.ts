@@ -81,7 +81,7 @@ export class Group<C, Q, R, O = void> {
   }
 
   get leader(): PeerId | undefined {
-    return this.#status.value.leader;
+    return this.#current.leader;
   }
 
   get isLeader(): boolean {
@@ -89,7 +89,7 @@ export class Group<C, Q, R, O = void> {
   }
 
   get role(): 'leader' | 'follower' | 'candidate' {
-    return this.#status.value.role;
+    return this.#current.role;
   }
 
   get term(): number {
@@ -107,7 +107,7 @@ export class Group<C, Q, R, O = void> {
 
   /** It leads, or is a caught-up follower of a known leader. */
   get online(): boolean {
-    return this.#status.value.online;
+    return this.#current.online;
   }
 
   get config(): ConsensusConfig {
@@ -216,6 +216,12 @@ export class Group<C, Q, R, O = void> {
     } catch (error) {
       throw toGroupError(error, commands);
     }
+  }
+
+  /** What is known now: after a pause of the process no leader of before it is believed to be one. */
+  get #current(): RaftStatus {
+    this.#member.node?.noticeTime();
+    return this.#status.value;
   }
 
   #end(cause: unknown): void {

@@ -14,6 +14,10 @@ import type { Snapshotter } from './snapshotter.ts';
 import type { ApplyContext, StateMachine } from './state-machine.ts';
 import type { StoredSnapshot } from './storage/log-storage.ts';
 
+/** Commands that a machine with `applyBatch` is given at once: at first, and at most. */
+const FIRST_BATCH = 16;
+const MAX_BATCH = 1024;
+
 export interface ApplierInit<C, Q, R, O> {
   readonly machine: StateMachine<C, Q, R, O>;
   readonly log: RaftLog;
@@ -42,6 +46,10 @@ export class Applier<C, Q, R, O> {
   readonly sessions: SessionTable;
   /** Everything up to here is in the machine. */
   applied = 0;
+  /** The place for the next snapshot, or as far as one was looked for. */
+  #stop = 0;
+  /** Commands that the machine is given at once: fewer while they take long. */
+  #batch = FIRST_BATCH;
   /** This member's session. */
   #own = 0;
   /** Sequence of the run that the last command belongs to, if it is this member's; else 0. */
@@ -61,15 +69,26 @@ export class Applier<C, Q, R, O> {
     if (!machine.reset && machine.restore && machine.snapshot) this.#initial = join(machine.snapshot());
   }
 
-  /** @throws RaftError `apply-failed` when the machine, or its codec, throws. */
-  applyTo(to: number): void {
-    const { snapshotter } = this.#init;
+  /**
+   * Applies towards `to` until it is there, or `isLate` says so after a command (or a batch of them).
+   *
+   * @throws RaftError `apply-failed` when the machine, or its codec, throws.
+   */
+  applyTo(to: number, isLate: () => boolean): void {
+    const { machine, snapshotter } = this.#init;
     while (this.applied < to) {
-      const stop = snapshotter?.stopAt(this.applied, to) ?? to;
-      for (let index = this.applied + 1; index <= stop; index += 1) this.#handleEntry(index);
+      if (this.#stop <= this.applied) this.#stop = snapshotter?.stopAt(this.applied, to) ?? to;
+      const count = machine.applyBatch ? this.#batch : 1;
+      const end = Math.min(this.#stop, to, this.applied + count);
+      const isFull = end === this.applied + count;
+      for (let index = this.applied + 1; index <= end; index += 1) this.#handleEntry(index);
       this.#applyCollected();
-      this.applied = stop;
-      snapshotter?.handleApplied(stop, () => this.sessions.encode());
+      this.applied = end;
+      if (end === this.#stop) snapshotter?.handleApplied(end, () => this.sessions.encode());
+      const late = isLate();
+      if (late) this.#batch = Math.max(1, this.#batch >> 2);
+      else if (isFull) this.#batch = Math.min(MAX_BATCH, this.#batch * 2);
+      if (late) return;
     }
   }
 
@@ -95,6 +114,7 @@ export class Applier<C, Q, R, O> {
       );
     }
     this.applied = index;
+    this.#stop = index;
     this.#runSequence = 0;
     this.#own = this.#findOwn();
     this.#init.handleReplaced(this.#own, (sequence) => this.sessions.has(this.#own, sequence));
@@ -103,6 +123,7 @@ export class Applier<C, Q, R, O> {
 
   /** Entries after `to` are gone. If there was a command among them, `restore` has to follow. */
   rewindTo(to: number): void {
+    this.#stop = Math.min(this.#stop, to);
     if (to >= this.applied) return;
     this.applied = to;
     this.sessions.closeAfter(to);

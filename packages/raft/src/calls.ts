@@ -222,11 +222,11 @@ export class Calls<O> {
     });
   }
 
-  rejectAll(unsent: (call: PendingCall<O>) => unknown, sent: () => unknown): void {
+  rejectAll(unsent: (call: PendingCall<O>) => unknown, sent: (call: PendingCall<O>) => unknown): void {
     const fresh = this.#fresh;
     this.#fresh = [];
     for (const call of fresh) this.#end(call, unsent(call));
-    this.#window.forEach((call) => void this.#end(call, sent()));
+    this.#window.forEach((call) => void this.#end(call, sent(call)));
   }
 
   /** Whatever has no answer from the leader before is to be sent to this one. */

@@ -38,6 +38,7 @@ export class Driver {
   #closed = false;
   /** An effect of this turn gave the core something to handle, so the turn is not over. */
   #answered = false;
+  #turning = false;
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #encoded: { message: RaftMessage; bytes: Uint8Array } | undefined;
@@ -60,6 +61,35 @@ export class Driver {
     hop(FLUSH_HOPS, this.#flush);
   }
 
+  /** Since anything was handled or a turn ended. */
+  get idleMs(): number {
+    return this.#init.components.clock.nowMs() - this.#init.core.state.lastTurnMs;
+  }
+
+  /** A turn at once, not soon; nothing inside of one. */
+  turnNow(): void {
+    if (this.#turning) return;
+    this.handle({ type: 'tick' });
+    this.#flush();
+  }
+
+  /** The member failed: the others are told, and nothing else is done any more. */
+  stop(problem: string): void {
+    if (this.#closed) return;
+    const { core, components } = this.#init;
+    const nowMs = components.clock.nowMs();
+    try {
+      core.handle({ type: 'failed', problem }, nowMs);
+      for (const effect of core.drain(nowMs))
+        if (effect.type === 'send' && effect.message.body.type === 'Status')
+          this.#send(effect.to, effect.message, effect.lane);
+    } catch (error) {
+      // It is what failed.
+      components.logger.warn({ ...this.#init.labels, error }, 'the others could not be told');
+    }
+    this.close();
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
@@ -68,11 +98,14 @@ export class Driver {
   readonly #flush = (): void => {
     this.#scheduled = false;
     if (this.#closed) return;
+    this.#turning = true;
     try {
       this.#init.collect();
       this.#turn();
     } catch (error) {
       this.#init.handleFailure(error);
+    } finally {
+      this.#turning = false;
     }
   };
 

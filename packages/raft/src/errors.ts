@@ -1,4 +1,7 @@
-/** Why a call on a group's log failed. Every code but `unknown-outcome` means: nothing was, or will be, committed. */
+/**
+ * Why a call on a group's log failed. Every code but `unknown-outcome` and `apply-failed` means: nothing was, or will be,
+ * committed.
+ */
 export type RaftErrorCode =
   /** No leader is known, or the one asked refused: nothing was appended. */
   | 'offline'
@@ -15,7 +18,7 @@ export type RaftErrorCode =
   | 'terminated'
   /** A codec of the state machine refused a value. */
   | 'encoding'
-  /** The state machine threw: the member stopped. */
+  /** The state machine threw at this very command, which is committed: the member stopped. */
   | 'apply-failed'
   /** A query's time is over; it changed nothing. */
   | 'timeout'

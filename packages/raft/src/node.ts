@@ -12,6 +12,7 @@ import {
 } from '@mosaik/wire';
 import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
 import { Applier } from './applier.ts';
+import { ApplySlices } from './apply-slices.ts';
 import { Calls, refusal } from './calls.ts';
 import { type CompactionOptions, compaction } from './compaction.ts';
 import type { RaftComponents } from './components.ts';
@@ -89,6 +90,7 @@ export class RaftNode<C, Q, R, O = void> {
   readonly #core: RaftCore;
   readonly #driver: Driver;
   readonly #applier: Applier<C, Q, R, O>;
+  readonly #slices: ApplySlices;
   readonly #calls: Calls<O>;
   /** What the session of this member is opened for: drawn anew by every process. */
   readonly #life: bigint;
@@ -154,6 +156,20 @@ export class RaftNode<C, Q, R, O = void> {
         this.#calls.handleApplied(sequence, index, output, more),
       handleRejected: (sequence, error) => this.#calls.handleRejected(sequence, error),
     });
+    this.#slices = new ApplySlices({
+      clock: components.clock,
+      apply: (to, isLate) => {
+        this.#applier.applyTo(to, isLate);
+        return this.#applier.applied;
+      },
+      handleApplied: (later) => {
+        this.#queries.handleApplied();
+        if (!later) return;
+        this.#changed = true;
+        this.#driver.schedule();
+      },
+      handleFailure: (error) => this.#fail(error),
+    });
     this.#queries = new Queries({
       clock: components.clock,
       timeoutMs: init.config.queryTimeoutMs,
@@ -165,6 +181,7 @@ export class RaftNode<C, Q, R, O = void> {
       this.#driver.handle(input),
     );
     if (core.state.snapshot) this.#applier.restore(core.state.snapshot);
+    this.#slices.restart(this.#applier.applied);
     this.#status = new WatchCell(describeState(core.state, this.#applier.applied, components.clock.nowMs()));
     this.#driver = new Driver({
       core,
@@ -185,6 +202,14 @@ export class RaftNode<C, Q, R, O = void> {
   /** What this member is and knows; a new value at most once per turn. */
   get status(): Watch<RaftStatus> {
     return this.#status;
+  }
+
+  /**
+   * Looks at the clock: a leader that was away for longer than an election timeout finds out now, and not only with the
+   * next message or timer. Ask before believing `status` where a leader of yesterday would do harm.
+   */
+  noticeTime(): void {
+    if (!this.#closed && this.#driver.idleMs > this.#init.config.electionTimeoutMs) this.#driver.turnNow();
   }
 
   handleBondUp(peer: PeerId, incarnation: bigint): void {
@@ -535,14 +560,14 @@ export class RaftNode<C, Q, R, O = void> {
   #handleEffect(effect: NodeEffect): void {
     switch (effect.type) {
       case 'apply':
-        this.#applier.applyTo(effect.to);
-        this.#queries.handleApplied();
+        this.#slices.advanceTo(effect.to);
         return;
       case 'revert':
         this.#handleRevert(effect);
         return;
       case 'restore':
         this.#applier.restore(effect.snapshot);
+        this.#slices.restart(this.#applier.applied);
         this.#queries.handleApplied();
         return;
       case 'accepted':
@@ -555,7 +580,7 @@ export class RaftNode<C, Q, R, O = void> {
         this.#calls.handleUncertain(effect.first, effect.count);
         return;
       case 'read-ready':
-        this.#queries.handleReady(effect.first, effect.count);
+        this.#queries.handleReady(effect.first, effect.count, this.#slices.target);
         return;
       case 'read-refused':
         this.#queries.handleRefused(effect.first, effect.count, effect.reason);
@@ -584,6 +609,7 @@ export class RaftNode<C, Q, R, O = void> {
     const reverted = describeReverted(effect, applied, (bytes) => machine.command.decode(bytes));
     this.#calls.handleReverted();
     this.#applier.rewindTo(effect.to);
+    this.#slices.rewindTo(effect.to);
     // Told at once: the commit index may be back where it was by the end of the turn.
     const { value } = this.#status;
     const committed = Math.min(value.committed, effect.to);
@@ -635,11 +661,21 @@ export class RaftNode<C, Q, R, O = void> {
     const state = this.#reverted.length > 0 ? 'diverged' : 'failed';
     const problem = error instanceof Error ? error.message : String(error);
     this.#init.components.logger.error({ ...this.#labels, error }, `the member failed: ${problem}`);
+    const index = this.#applier.applied + 1;
     const machineFailed = error instanceof RaftError && error.code === 'apply-failed';
-    this.#end(state, problem, machineFailed ? error : undefined);
+    this.#driver.stop(problem);
+    this.#end(state, problem, (call) => {
+      if (machineFailed && call && call.from <= index && index < call.from + call.commands.length)
+        return error;
+      return uncertain('the member failed');
+    });
   }
 
-  #end(state: 'closed' | 'failed' | 'diverged', problem?: string, cause?: RaftError): void {
+  #end(
+    state: 'closed' | 'failed' | 'diverged',
+    problem?: string,
+    sent: (call?: PendingCall<O>) => unknown = () => uncertain('the member was closed'),
+  ): void {
     const before = this.#closed;
     this.#closed = state;
     if (before) {
@@ -649,12 +685,10 @@ export class RaftNode<C, Q, R, O = void> {
     this.#driver.close();
     this.#snapshotter?.close();
     this.#storageProblem?.();
+    this.#slices.close();
     this.#sweep?.cancel();
     this.#handedOver?.();
-    this.#rejectCalls(
-      () => this.#terminated(),
-      () => cause ?? uncertain('the member was closed'),
-    );
+    this.#rejectCalls(() => this.#terminated(), sent);
     this.#status.set({
       ...this.#status.value,
       state,
@@ -666,7 +700,7 @@ export class RaftNode<C, Q, R, O = void> {
     if (state === 'closed') this.#status.close(this.#terminated());
   }
 
-  #rejectCalls(unsent: () => unknown, sent: () => unknown): void {
+  #rejectCalls(unsent: () => unknown, sent: (call?: PendingCall<O>) => unknown): void {
     this.#calls.rejectAll(unsent, sent);
     this.#queries.rejectAll(unsent);
     this.#requests.rejectAll(sent);

@@ -9,7 +9,7 @@ const MAX_QUERIES = 1 << 16;
 
 interface PendingQuery<Q, R> {
   readonly query: Q;
-  readonly minIndex: number;
+  minIndex: number;
   readonly resolve: (answer: { result: R; index: number }) => void;
   readonly reject: (error: unknown) => void;
   settled: boolean;
@@ -91,8 +91,10 @@ export class Queries<Q, R> {
     return { first, count: collected.length };
   }
 
-  handleReady(first: number, count: number): void {
+  /** Confirmed: they see everything up to `index`, applied yet or not. */
+  handleReady(first: number, count: number, index: number): void {
     for (const pending of this.#take(first, count)) {
+      pending.minIndex = Math.max(pending.minIndex, index);
       if (pending.minIndex <= this.#init.applied()) this.#answer(pending);
       else this.#waiting.push(pending);
     }

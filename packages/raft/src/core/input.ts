@@ -23,5 +23,7 @@ export type Input =
   | { type: 'unsent'; to: PeerId; lane: Lane }
   /** This member is about to leave. */
   | { type: 'depart' }
+  /** This member can not go on, and tells the others. */
+  | { type: 'failed'; problem: string }
   /** Time has passed: looks at the deadlines. */
   | { type: 'tick' };

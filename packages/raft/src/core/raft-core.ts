@@ -6,6 +6,7 @@ import type { CoreConfig } from './config.ts';
 import type { Effect } from './effect.ts';
 import { sameEpoch } from './epoch.ts';
 import type { Input } from './input.ts';
+import { noticeLag } from './lag.ts';
 import type { RaftLog } from './log.ts';
 import { handleBusy, handleClaim, handleYield, handleYielded } from './merge.ts';
 import type { Peer } from './peer.ts';
@@ -74,6 +75,7 @@ export class RaftCore {
 
   handle(input: Input, nowMs: number): void {
     const s = this.state;
+    noticeLag(s, nowMs);
     switch (input.type) {
       case 'message':
         this.#handleMessage(input.from, input.message, nowMs);
@@ -117,6 +119,9 @@ export class RaftCore {
       case 'depart':
         s.departing = true;
         return;
+      case 'failed':
+        s.stop(input.problem);
+        return;
       case 'tick':
         this.#handleTick(nowMs);
     }
@@ -125,6 +130,7 @@ export class RaftCore {
   /** Gives what is to be done, in order. `continued`: again in the same turn, after `persisted`. */
   drain(nowMs: number, continued = false): readonly Effect[] {
     const s = this.state;
+    noticeLag(s, nowMs);
     if (!continued) s.turn += 1;
     if (s.settleWrites()) maybeAdvanceCommit(s);
     if (!s.stopped) {

@@ -85,6 +85,8 @@ export class RaftState {
   /** Follower: what the last answer said. */
   ackedMatch = 0;
   ackedRound = 0;
+  /** When this core was last given something to do. */
+  lastTurnMs: number;
   /** When a leader was last heard (or this member started). */
   lastContactMs: number;
   electionDeadlineMs: number;
@@ -146,6 +148,7 @@ export class RaftState {
     this.durable = this.log.last;
     this.#hardDirty = stored === undefined;
     this.bootMs = nowMs;
+    this.lastTurnMs = nowMs;
     this.lastContactMs = nowMs;
     this.statusDeadlineMs = nowMs;
     this.electionDeadlineMs = nowMs + config.consensus.bootstrapDelayMs + this.firstTimeoutMs();

@@ -57,7 +57,7 @@ export type TextNode = RaftNode<string, undefined, number, string>;
 
 /** `RaftNode`s that hand each other their messages under one virtual clock. */
 export class Mesh {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly nodes = new Map<PeerId, TextNode>();
   readonly machines = new Map<PeerId, ReturnType<typeof textMachine>>();
   readonly #rng;
@@ -65,7 +65,8 @@ export class Mesh {
   readonly #cut = new Set<string>();
   delayMs = 0.1;
 
-  constructor(options: ConsensusOptions = {}, seed = 1) {
+  constructor(options: ConsensusOptions = {}, seed = 1, clock = new VirtualClock()) {
+    this.clock = clock;
     this.#options = options;
     this.#rng = seededRng(seed);
   }

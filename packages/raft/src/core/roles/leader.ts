@@ -23,6 +23,8 @@ export interface Leadership {
   readonly progress: Map<PeerId, Progress>;
   /** Newest read round sent. */
   round: number;
+  /** Whoever has not confirmed this round was not heard since this leader was away. */
+  freshRound: number;
   /** Turn whose end tells callers that the commit index went on. */
   commitTurn: number;
   /** Turn that asked for another one. */
@@ -54,6 +56,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     sinceMs: nowMs,
     progress: new Map(),
     round: 0,
+    freshRound: 0,
     commitTurn: 0,
     askedTurn: 0,
     uncommittedBytes: 0,
@@ -279,6 +282,7 @@ export function countHeard(
     }
     const progress = leadership.progress.get(peer);
     if (progress?.incarnation !== incarnation || progress.forgot) continue;
+    if (progress.round < leadership.freshRound) continue;
     if (nowMs - progress.lastAckMs <= s.electionTimeoutMs) heard += 1;
   }
   return heard;
