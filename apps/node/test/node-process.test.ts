@@ -123,7 +123,9 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     const after = await startAll(before.map(({ addresses }) => addresses[0] as string));
     await agreedLeader(after, 2);
     for (let i = 0; i < 20; i += 1)
-      expect(Buffer.from((await after[i % 3]?.api.get(`key-${i}`))?.value ?? []).toString()).toBe(`value-${i}`);
+      expect(Buffer.from((await after[i % 3]?.api.get(`key-${i}`))?.value ?? []).toString()).toBe(
+        `value-${i}`,
+      );
     await expect(after[0]?.api.put('more', Buffer.from('x'))).resolves.toBeGreaterThan(20);
   });
 
