@@ -25,7 +25,10 @@ export interface ConsensusOptions {
     | undefined;
   /** Largest command, and largest run of `executeMany`. Default 1 MiB, 1 … 8 MiB. */
   maxCommandBytes?: number | undefined;
-  /** Client sessions that the replicated table keeps. Default 4096, 1 … 1 048 576. */
+  /**
+   * How many idempotency keys the members remember, oldest forgotten first, and how many of their own sessions (64 of
+   * those in any case). Default 4096, 1 … 1 048 576; a key takes some 200 bytes and its output, at most 4 KiB.
+   */
   maxSessions?: number | undefined;
 }
 
