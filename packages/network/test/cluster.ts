@@ -86,6 +86,12 @@ export class Cluster {
     return groups;
   }
 
+  /** Every member has its session: from now on nothing is appended that nobody asked for. */
+  async quiet(groups: readonly KvGroup[]): Promise<void> {
+    await this.settled(Promise.all(groups.map((group, i) => group.execute(put(`quiet-${i}`, '')))));
+    await this.until(() => new Set(groups.map((group) => group.committed)).size === 1);
+  }
+
   /** One leader, followed by all, everyone bonded with everyone, and nothing left to commit. */
   async online(groups: readonly KvGroup[]): Promise<void> {
     await this.until(

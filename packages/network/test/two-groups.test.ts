@@ -13,6 +13,7 @@ describe('two groups between the same nodes', () => {
     await cluster.startMany(3);
     const red = await cluster.joinKeyValue(GroupKey.generate());
     const blue = await cluster.joinKeyValue(GroupKey.generate());
+    await cluster.quiet(blue);
     const before = blue[0]?.committed;
     const { index } = await cluster.settled(leaderOf(red).execute(put('a', '1')));
     await cluster.settled(Promise.all(red.map((group) => group.when.committed().reaches(index))));

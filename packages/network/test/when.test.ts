@@ -58,6 +58,7 @@ describe('when', () => {
   it('follows the commit index and the log', async () => {
     await cluster.startMany(2);
     const groups = await cluster.joinKeyValue();
+    await cluster.quiet(groups);
     const follower = followersOf(groups)[0];
     if (!follower) throw new Error('no follower');
     const { committed } = follower;

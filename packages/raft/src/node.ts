@@ -30,7 +30,7 @@ import { Queries } from './queries.ts';
 import { describeReverted, type Reverted } from './reverted.ts';
 import { Snapshotter } from './snapshotter.ts';
 import type { StateMachine } from './state-machine.ts';
-import { describeState, type RaftStatus, type VoterSet } from './status.ts';
+import { describeProgress, describeState, type RaftStatus, type VoterSet } from './status.ts';
 import type { LogStorage } from './storage/log-storage.ts';
 import { memoryLogStorage } from './storage/memory.ts';
 
@@ -103,6 +103,8 @@ export class RaftNode<C, Q, R, O = void> {
   #sweep: Timer | undefined;
   #handedOver: (() => void) | undefined;
   #changed = false;
+  /** Not only progress of the log. */
+  #stateChanged = false;
   /** In this turn. */
   readonly #reverted: Reverted<C>[] = [];
   #revertedCount = 0;
@@ -195,6 +197,7 @@ export class RaftNode<C, Q, R, O = void> {
     });
     this.#storageProblem = storage.problem?.subscribe(() => {
       this.#changed = true;
+      this.#stateChanged = true;
       this.#driver.schedule();
     });
   }
@@ -599,6 +602,7 @@ export class RaftNode<C, Q, R, O = void> {
         return;
       case 'state-changed':
         this.#changed = true;
+        if (!effect.progress) this.#stateChanged = true;
     }
   }
 
@@ -631,6 +635,12 @@ export class RaftNode<C, Q, R, O = void> {
     if (!this.#changed) return;
     this.#changed = false;
     const { components } = this.#init;
+    if (!this.#stateChanged) {
+      this.#status.set(describeProgress(this.#status.value, this.#core.state, this.#applier.applied));
+      components.metrics.gauge('mosaik.groups.raft.committed', this.#core.state.commit, this.#labels);
+      return;
+    }
+    this.#stateChanged = false;
     const described = {
       ...describeState(this.#core.state, this.#applier.applied, components.clock.nowMs()),
       ...(this.#revertedCount > 0 ? { reverted: this.#revertedCount } : {}),

@@ -76,6 +76,12 @@ export function describeState(s: RaftState, applied: number, nowMs: number): Raf
   };
 }
 
+/** The picture before, with what has changed when the log only went on. */
+export function describeProgress(before: RaftStatus, s: RaftState, applied: number): RaftStatus {
+  const logPosition = { term: s.log.lastTerm, index: s.log.last };
+  return { ...before, committed: s.commit, applied, logPosition };
+}
+
 function describeVoters(s: RaftState): VoterSet | undefined {
   const { quorum } = s.config.consensus;
   if (quorum.type !== 'Voters') return undefined;

@@ -39,7 +39,8 @@ export type Effect =
   | { type: 'request-unknown'; request: number }
   /** Leadership was handed over, or there was none to hand over. */
   | { type: 'handed-over' }
-  | { type: 'state-changed' }
+  /** `progress`: nothing but how far the log goes and is committed. */
+  | { type: 'state-changed'; progress: boolean }
   /** End another turn soon: something is due unless the answers of this one bring new work to carry it. */
   | { type: 'turn-again' }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; fields: object; text: string }

@@ -121,6 +121,7 @@ export class RaftState {
   /** How many of them are writes: these come first, in order. */
   #persists = 0;
   #changed = true;
+  #progressed = false;
   #hardDirty = false;
   #reset = false;
   #truncateTo: number | undefined;
@@ -226,8 +227,10 @@ export class RaftState {
   /** Effects since the last call, the pending write first. */
   takeEffects(): Effect[] {
     if (!this.settleWrites()) this.#takeWrite();
-    if (this.#changed) this.#effects.push({ type: 'state-changed' });
+    if (this.#changed || this.#progressed)
+      this.#effects.push({ type: 'state-changed', progress: !this.#changed });
     this.#changed = false;
+    this.#progressed = false;
     const effects = this.#effects;
     this.#effects = [];
     this.#persists = 0;
@@ -261,7 +264,9 @@ export class RaftState {
     const before = this.log.membersIndex;
     this.#appendFrom ??= this.log.last + 1;
     this.log.append(epoch, entries);
-    if (this.log.membersIndex !== before) this.statusDue = true;
+    this.#progressed = true;
+    if (this.log.membersIndex === before) return;
+    this.statusDue = true;
     this.changed();
   }
 
@@ -440,10 +445,12 @@ export class RaftState {
   /** Commits up to `index`; applying is the driver's. */
   commitTo(index: number): void {
     if (index <= this.commit) return;
+    // An opening, or a change of the set: not only progress.
+    if (this.commit < Math.max(this.log.membersIndex, this.leadership?.openingIndex ?? 0)) this.changed();
+    this.#progressed = true;
     this.commit = index;
     this.emit({ type: 'apply', to: index });
     this.reads.handleCommit(this);
-    this.changed();
   }
 
   /**

@@ -32,6 +32,8 @@ export interface Leadership {
   uncommittedBytes: number;
   heartbeatDeadlineMs: number;
   suspendedSinceMs: number | undefined;
+  /** Members of the set that answered within an election timeout, when last counted. */
+  heard: number;
   /** A change of the set that somebody waits for. */
   /** Incarnations that lost what they acknowledged, while this leader leads. */
   readonly forgetful: Map<PeerId, bigint>;
@@ -62,6 +64,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     uncommittedBytes: 0,
     heartbeatDeadlineMs: nowMs,
     suspendedSinceMs: undefined,
+    heard: 0,
     change: undefined,
     forgetful: new Map(),
     claim: undefined,
@@ -243,7 +246,10 @@ function sendPlan(
 /** A leader that does not hear a majority must not go on as if it did. */
 function checkQuorum(s: RaftState, leadership: Leadership, nowMs: number): void {
   const { electionTimeoutMs } = s;
-  if (countHeard(s, leadership, nowMs) >= majority(s.log.members.length)) {
+  const heard = countHeard(s, leadership, nowMs);
+  if (heard !== leadership.heard) s.changed();
+  leadership.heard = heard;
+  if (heard >= majority(s.log.members.length)) {
     if (leadership.suspendedSinceMs !== undefined) {
       leadership.suspendedSinceMs = undefined;
       s.changed();
