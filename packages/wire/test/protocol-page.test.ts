@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import * as wire from '@mosaik/wire';
-import { Alpn, BondMessage, CloseCode, describeCloseCode } from '@mosaik/wire';
+import { Alpn, CloseCode, describeCloseCode } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import { refusal } from './refusal.ts';
-import { sampleBondMessages, sampleEnd, sampleStart } from './samples.ts';
 import { vectors } from './vectors.ts';
 
 const page = readFileSync(new URL('../PROTOCOL.md', import.meta.url), 'utf8');
@@ -41,35 +40,35 @@ describe('PROTOCOL.md says what the code does', () => {
     expect(table('ALPN').flatMap(([alpn]) => quoted(alpn))).toEqual(Object.values(Alpn));
   });
 
-  test('the variants of BondMessage and their numbers', () => {
-    const encoded = Object.entries(sampleBondMessages)
-      .map(([type, message]) => [BondMessage.encode(message)[0], type] as const)
-      .sort(([a = 0], [b = 0]) => a - b);
-    expect(table('number').map(([number, name]) => [Number(number), name])).toEqual(encoded);
-  });
-
-  test('the fields of the handshake', () => {
-    const fields = Object.fromEntries(
-      table('message').map(([name, list]) => [quoted(name)[0], quoted(list)]),
+  test('the fields of messages', () => {
+    const rows = [...table('message'), ...table('snapshot')].map(
+      ([name, list]) => [quoted(name)[0] ?? '', quoted(list)] as const,
     );
-    expect(fields).toEqual({
-      HandshakeStart: Object.keys(wire.HandshakeStart.decode(wire.HandshakeStart.encode(sampleStart))),
-      HandshakeEnd: Object.keys(wire.HandshakeEnd.decode(wire.HandshakeEnd.encode(sampleEnd))),
-    });
+    for (const [name, fields] of rows) {
+      const [{ value } = { value: {} }] = vectors.filter(({ schema }) => schema === name);
+      expect([name, fields]).toEqual([name, Object.keys(value as object)]);
+    }
+    expect(rows.map(([name]) => name)).toEqual(['HandshakeStart', 'HandshakeEnd', 'SnapshotEnvelope']);
   });
 
   test.each([
-    ['body', 'RaftMessage', 1],
-    ['entry', 'LogEntry', 0],
-  ])('the variants of raft, their numbers and fields: %s', (header, schema, at) => {
+    ['number', 'BondMessage'],
+    ['body', 'RaftMessage'],
+    ['entry', 'LogEntry'],
+    ['request', 'RaftRequest'],
+  ])('the variants, their numbers and fields: %s', (header, schema) => {
     const rows = new Map<number, unknown>();
+    // In a RaftMessage of incarnation 0 the variant is the second byte.
+    const at = schema === 'RaftMessage' ? 1 : 0;
     for (const { bytes, value } of vectors.filter((vector) => vector.schema === schema)) {
-      // In a RaftMessage of incarnation 0 the variant is the second byte.
       if (at === 1 && bytes[0] !== 0) continue;
       const { type, ...fields } = (at === 1 ? (value as { body: object }).body : value) as { type: string };
-      rows.set(bytes[at] ?? -1, [bytes[at], type, Object.keys(fields)]);
+      const names = schema === 'BondMessage' ? [] : [Object.keys(fields)];
+      rows.set(bytes[at] ?? -1, [bytes[at], type, ...names]);
     }
-    const page = table(header).map(([number, type, fields]) => [Number(number), type, quoted(fields)]);
+    const page = table(header).map(([number, type, fields]) =>
+      schema === 'BondMessage' ? [Number(number), type] : [Number(number), type, quoted(fields)],
+    );
     expect(page).toEqual([...rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row));
   });
 

@@ -1,22 +1,22 @@
 //! Messages of handshake, bonds and discovery. Fields are in the order of the schemas in packages/wire/src/messages.
 use crate::types::{id, Bytes, Fixed, Id, Safe};
 use crate::Vectors;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct Ticket {
     ticket_class: Id,
     data: Bytes,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct PeerEntryVersion {
     start_ms: Safe,
     update_ms: Safe,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct PeerEntry {
     peer_id: Id,
     protocol_version: u16,
@@ -29,13 +29,13 @@ struct PeerEntry {
     departed: bool,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct SignedPeerEntry {
     entry: PeerEntry,
     signature: Fixed<64>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct HandshakeStart {
     network_id: Id,
     group_id: Id,
@@ -44,20 +44,20 @@ struct HandshakeStart {
     incarnation: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct HandshakeEnd {
     proof: Fixed<32>,
     bonds: Bytes,
     incarnation: u64,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 pub enum QuorumConfig {
     Dynamic,
     Voters { voters: BTreeSet<Id>, witnesses: BTreeSet<Id> },
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub struct ConsensusConfig {
     heartbeat_interval_ms: Safe,
     heartbeat_jitter_ms: Safe,
@@ -72,7 +72,7 @@ pub struct ConsensusConfig {
     max_sessions: Safe,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 enum BondMessage {
     Ping,
     Pong,
@@ -83,13 +83,13 @@ enum BondMessage {
     BondLost(Id, Id),
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct CatalogDigestEntry {
     peer_id: Id,
     version: PeerEntryVersion,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 enum SyncMessage {
     Start { network_id: Id },
     Digest { network_id: Id, versions: Vec<CatalogDigestEntry> },
@@ -97,7 +97,7 @@ enum SyncMessage {
     Entries { entries: Vec<SignedPeerEntry>, last: bool },
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 enum AnnounceMessage {
     Hello { network_id: Id },
     Entry(SignedPeerEntry),

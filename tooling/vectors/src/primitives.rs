@@ -1,36 +1,39 @@
 //! Every type of the postcard specification at its edges.
 use crate::types::{Bytes, Fixed, Safe};
 use crate::Vectors;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fmt::Formatter;
+use std::marker::PhantomData;
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Newtype(u32);
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Unit;
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Empty {}
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Pair(u8, String);
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Nested {
     name: String,
     inner: Inner,
     after: Option<u8>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Inner {
     flag: bool,
     nothing: Unit,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 enum Kinds {
     Unit,
     Newtype(u16),
@@ -50,6 +53,26 @@ impl<K: Serialize, V: Serialize> Serialize for Pairs<K, V> {
             map.serialize_entry(key, value)?;
         }
         map.end()
+    }
+}
+
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Pairs<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<K, V>(PhantomData<(K, V)>);
+        impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for InOrder<K, V> {
+            type Value = Pairs<K, V>;
+            fn expecting(&self, f: &mut Formatter) -> std::fmt::Result {
+                f.write_str("a map")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(InOrder(PhantomData))
     }
 }
 
@@ -116,7 +139,9 @@ fn floats(vectors: &mut Vectors) {
         0.0, -0.0, 1.5, -32.005_859_375, 0.1, f32::MAX, f32::MIN, f32::MIN_POSITIVE, f32::EPSILON, f32::INFINITY,
         f32::NEG_INFINITY, f32::NAN, f32::from_bits(1), -f32::from_bits(1), f32::from_bits(0x007f_ffff),
     ];
-    for x in f32s {
+    // What x86 makes of 0/0, another payload, and one that signals.
+    let nans32 = [0xffc0_0000, 0x7fc0_1234, 0x7f80_0001].map(f32::from_bits);
+    for x in f32s.into_iter().chain(nans32) {
         vectors.put("f32", &x);
     }
     let f64s = [
@@ -124,7 +149,8 @@ fn floats(vectors: &mut Vectors) {
         f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::from_bits(1), -f64::from_bits(1),
         f64::from_bits(0x000f_ffff_ffff_ffff), 9_007_199_254_740_993.0,
     ];
-    for x in f64s {
+    let nans64 = [0xfff8_0000_0000_0000, 0x7ff8_0000_0000_1234, 0x7ff0_0000_0000_0001].map(f64::from_bits);
+    for x in f64s.into_iter().chain(nans64) {
         vectors.put("f64", &x);
     }
 }
@@ -135,8 +161,9 @@ fn texts_and_bytes(vectors: &mut Vectors) {
         vectors.put("char", &c);
         vectors.put("str", &c.to_string());
     }
+    vectors.judge::<char>("char", b"\x02ab");
     for text in ["", "gr\u{fc}\u{df}e", "\u{1f600}\u{feff}\u{0}", "e\u{301}", "\u{1f468}\u{200d}\u{1f469}", "\u{2028}\"\\"] {
-        vectors.put("str", text);
+        vectors.put("str", &text.to_string());
     }
     for length in [127, 128, 300] {
         vectors.put("str", &"x".repeat(length));
@@ -150,14 +177,15 @@ fn texts_and_bytes(vectors: &mut Vectors) {
 }
 
 fn composites(vectors: &mut Vectors) {
+    let text = |text: &str| text.to_string();
     vectors.put("unit", &());
     vectors.put("unit", &Unit);
     vectors.put("Empty", &Empty {});
     vectors.put("u32", &Newtype(300));
     vectors.put("option(u16)", &None::<u16>);
     vectors.put("option(u16)", &Some(300u16));
-    vectors.put("option(str)", &Some(""));
-    vectors.put("tuple(bool,u16,str)", &(true, 300u16, "x"));
+    vectors.put("option(str)", &Some(String::new()));
+    vectors.put("tuple(bool,u16,str)", &(true, 300u16, text("x")));
     vectors.put("tuple(u8,str)", &Pair(7, "seven".into()));
     let inner = || Inner { flag: true, nothing: Unit };
     vectors.put("Nested", &Nested { name: "n".into(), inner: inner(), after: None });
@@ -172,13 +200,15 @@ fn composites(vectors: &mut Vectors) {
     ] {
         vectors.put("Kinds", &kind);
     }
-    vectors.put("vec(u16)", &[0u16; 0][..]);
-    vectors.put("vec(u16)", &[1u16, 300, 65535][..]);
-    vectors.put("vec(u16)", &[128u16; 130][..]);
-    vectors.put("vec(unit)", &[(); 200][..]);
-    vectors.put("vec(vec(str))", &vec![vec!["a", ""], vec![], vec!["\u{1f600}"]]);
-    vectors.put("orderedSet(str)", &BTreeSet::from(["b", "a", "aa", "\u{ffff}", "\u{1f600}"]));
-    vectors.put("map(str,u16)", &Pairs(Vec::<(&str, u16)>::new()));
-    vectors.put("map(str,u16)", &Pairs(vec![("b", 1u16), ("a", 300), ("\u{ffff}", 3), ("\u{1f600}", 4)]));
-    vectors.put("map(u64,option(str))", &Pairs(vec![(u64::MAX, Some("x")), (0, None)]));
+    vectors.put("vec(u16)", &Vec::<u16>::new());
+    vectors.put("vec(u16)", &vec![1u16, 300, 65535]);
+    vectors.put("vec(u16)", &vec![128u16; 130]);
+    vectors.put("vec(unit)", &vec![(); 200]);
+    vectors.put("vec(vec(str))", &vec![vec![text("a"), text("")], vec![], vec![text("\u{1f600}")]]);
+    vectors.put("orderedSet(str)", &BTreeSet::from(["b", "a", "aa", "\u{ffff}", "\u{1f600}"].map(text)));
+    vectors.put("map(str,u16)", &Pairs(Vec::<(String, u16)>::new()));
+    let pairs = [("b", 1u16), ("a", 300), ("\u{ffff}", 3), ("\u{1f600}", 4)];
+    vectors.put("map(str,u16)", &Pairs(pairs.map(|(key, value)| (text(key), value)).into()));
+    vectors.judge::<Pairs<String, u16>>("map(str,u16)", b"\x02\x01a\x01\x01a\x02");
+    vectors.put("map(u64,option(str))", &Pairs(vec![(u64::MAX, Some(text("x"))), (0, None)]));
 }

@@ -1,28 +1,28 @@
 //! Log entries and the messages of raft. Fields are in the order of packages/wire/src/messages/raft.ts.
 use crate::types::{id, Bytes, Fixed, Id, Safe};
 use crate::Vectors;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct RaftEpoch {
     term: Safe,
     leader: Id,
     nonce: u64,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct RaftMember {
     peer: Id,
     incarnation: u64,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct RaftRun {
     epoch: RaftEpoch,
     first: Safe,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 enum LogEntry {
     Opening { forced: bool, members: Vec<RaftMember>, learners: Vec<Id> },
     View { members: Vec<RaftMember>, learners: Vec<Id> },
@@ -32,25 +32,25 @@ enum LogEntry {
     Keyed { session: Safe, sequence: Safe, unacked: Safe, key: Id, value: Bytes },
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Key {
     at: Safe,
     key: Id,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct EntryRun {
     epoch: RaftEpoch,
     entries: Vec<LogEntry>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Position {
     epoch: RaftEpoch,
     index: Safe,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct SnapshotEnvelope {
     epoch: RaftEpoch,
     index: Safe,
@@ -64,7 +64,7 @@ struct SnapshotEnvelope {
     sessions: Bytes,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct SnapshotOffer {
     epoch: RaftEpoch,
     index: Safe,
@@ -77,7 +77,7 @@ fn offer() -> SnapshotOffer {
     SnapshotOffer { epoch: epoch(), index: Safe(900), envelope_bytes: Safe(300), bytes: Safe(70_000), digest: Fixed([6; 32]) }
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 enum Verdict {
     Granted,
     Denied,
@@ -86,7 +86,7 @@ enum Verdict {
     Reachable,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 enum Refusal {
     Offline,
     NoQuorum,
@@ -98,27 +98,27 @@ enum Refusal {
     NotElected,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 enum RaftRequest {
     Transfer { to: Option<Id> },
     AddVoter { peer: Id },
     RemoveVoter { peer: Id },
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Forced {
     founders: Vec<RaftMember>,
     view: Vec<RaftMember>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Reject {
     prev: Safe,
     last: Safe,
     runs: Vec<RaftRun>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 enum RaftBody {
     Status {
         term: Safe,
@@ -202,7 +202,7 @@ enum RaftBody {
     StateSync { payload: Bytes },
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 struct RaftMessage {
     incarnation: u64,
     body: RaftBody,
@@ -365,24 +365,15 @@ fn bodies() -> Vec<RaftBody> {
     for verdict in [Verdict::Granted, Verdict::Denied, Verdict::Abstained, Verdict::Ahead, Verdict::Reachable] {
         bodies.push(RaftBody::VoteResponse { epoch: epoch(), pre: false, term: Safe(300), verdict });
     }
-    for reason in [
-        Refusal::Offline,
-        Refusal::NoQuorum,
-        Refusal::Overloaded,
-        Refusal::TooLarge,
-        Refusal::Moving,
-        Refusal::ChangeInProgress,
-        Refusal::NotAVoter,
-        Refusal::NotElected,
-    ] {
-        bodies.push(RaftBody::Refused { first: Safe(1), count: Safe(2), reason });
+    for reason in refusals() {
+        bodies.push(RaftBody::Refused { first: Safe(1), count: Safe(2), reason: reason.clone() });
+        bodies.push(RaftBody::ReadRefused { read: Safe(5), reason: reason.clone() });
+        bodies.push(RaftBody::RequestRefused { request: Safe(6), reason });
     }
-    bodies.push(RaftBody::ReadRefused { read: Safe(5), reason: Refusal::Offline });
     for what in requests() {
         bodies.push(RaftBody::Request { request: Safe(6), what });
     }
     bodies.push(RaftBody::RequestDone { request: Safe(6) });
-    bodies.push(RaftBody::RequestRefused { request: Safe(6), reason: Refusal::NotAVoter });
     bodies.push(RaftBody::Retain { epoch: epoch(), index: Safe(43) });
     bodies.push(RaftBody::OpenSession { epoch: epoch(), number: Safe(7), incarnation: u64::MAX });
     bodies.push(RaftBody::SyncRequest { epoch: epoch() });
@@ -396,6 +387,19 @@ fn bodies() -> Vec<RaftBody> {
     bodies.push(RaftBody::Chunk { digest: Fixed([6; 32]), offset: Safe(0), bytes: Bytes(vec![7; 130]) });
     bodies.push(RaftBody::StateSync { payload: Bytes(vec![8; 3]) });
     bodies
+}
+
+fn refusals() -> Vec<Refusal> {
+    vec![
+        Refusal::Offline,
+        Refusal::NoQuorum,
+        Refusal::Overloaded,
+        Refusal::TooLarge,
+        Refusal::Moving,
+        Refusal::ChangeInProgress,
+        Refusal::NotAVoter,
+        Refusal::NotElected,
+    ]
 }
 
 fn requests() -> Vec<RaftRequest> {

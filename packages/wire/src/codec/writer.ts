@@ -89,12 +89,15 @@ export class Writer {
   }
 
   float(value: number): void {
-    scratch.setFloat32(0, value, true);
+    // A NaN is written as one and the same: which bits a number keeps of another is up to the engine.
+    if (Number.isNaN(value)) scratch.setUint32(0, 0x7fc0_0000, true);
+    else scratch.setFloat32(0, value, true);
     this.#scratch(4);
   }
 
   double(value: number): void {
-    scratch.setFloat64(0, value, true);
+    if (Number.isNaN(value)) scratch.setBigUint64(0, 0x7ff8_0000_0000_0000n, true);
+    else scratch.setFloat64(0, value, true);
     this.#scratch(8);
   }
 
