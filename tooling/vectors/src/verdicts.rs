@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The longest input, and how many there are of a schema that has few encodings, and of each encoding.
 const MAX_BYTES: usize = 600;
 const MIN_INPUTS: usize = 96;
-const INPUTS_PER_SEED: usize = 8;
+const INPUTS_PER_SEED: usize = 6;
 
 #[derive(Default)]
 pub struct Verdicts(Vec<Subject>);
