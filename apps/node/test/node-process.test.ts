@@ -129,6 +129,48 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     await expect(after[0]?.api.put('more', Buffer.from('x'))).resolves.toBeGreaterThan(20);
   });
 
+  it('carries each request out once though the leader is killed before it answered', async () => {
+    const nodes = await startGroup();
+    const leader = await agreedLeader(nodes, 2);
+    const led = nodes.find(({ peerId }) => peerId === leader) as RunningNode;
+    const [near, far] = nodes.filter((node) => node !== led) as [RunningNode, RunningNode];
+    const put = (node: RunningNode, i: number) =>
+      fetch(new URL(`/v1/kv/key-${i}`, node.http), {
+        method: 'PUT',
+        body: `value-${i}`,
+        headers: { 'Idempotency-Key': `request-${i}` },
+      });
+    const numbers = Array.from({ length: 60 }, (_, i) => i);
+    // Some are committed when the leader dies, some are on their way to it, some have not left.
+    const asked = numbers.map(async (i) => {
+      if (i === 40) led.child.kill('SIGKILL');
+      const answer = await put(near, i);
+      return { status: answer.status, body: await answer.text() };
+    });
+    const first = await Promise.all(asked);
+    await agreedLeader([near, far], 1);
+    for (const i of numbers) {
+      const answers = await Promise.all([put(far, i), put(near, i)]);
+      const bodies = await Promise.all(answers.map((answer) => answer.text()));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      // Nothing was written by the repetition: where the first was answered, it is that very write.
+      if (first[i]?.status === 200) expect(bodies).toEqual([first[i].body, first[i].body]);
+      const { index } = JSON.parse(bodies[0] as string) as { index: number };
+      expect(bodies).toEqual([bodies[0], bodies[0]]);
+      expect(await near.api.get(`key-${i}`)).toEqual({
+        value: new Uint8Array(Buffer.from(`value-${i}`)),
+        index,
+      });
+    }
+    expect((await put(far, 0)).status).toBe(200);
+    const other = await fetch(new URL('/v1/kv/key-1', far.http), {
+      method: 'PUT',
+      body: 'other',
+      headers: { 'Idempotency-Key': 'request-0' },
+    });
+    expect([other.status, await other.json()]).toMatchObject([422, { error: 'key-reused' }]);
+  });
+
   it('does not share its data directory with another process', async () => {
     const directory = join(temporaryDirectory(), 'data');
     const first = await startNode(['--data-dir', directory]);
