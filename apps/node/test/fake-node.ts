@@ -101,7 +101,14 @@ export class FakeNode implements NodeHandle {
 
   voters(): VotersBody {
     const { quorum, members } = this.current;
-    return { mode: quorum.mode, voters: members, genesis: [ALICE], learners: [], changing: false };
+    return {
+      mode: quorum.mode,
+      voters: members,
+      genesis: [ALICE],
+      witnesses: [],
+      learners: [],
+      changing: false,
+    };
   }
 
   async addVoter(peer: PeerId): Promise<void> {

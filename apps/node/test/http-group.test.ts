@@ -55,6 +55,7 @@ describe('/v1/voters', () => {
       mode: 'dynamic',
       voters: [ALICE, BOB, CAROL],
       genesis: [ALICE],
+      witnesses: [],
       learners: [],
       changing: false,
     });

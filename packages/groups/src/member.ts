@@ -136,7 +136,8 @@ export class Member<C, Q, R, O> {
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       heartbeatJitterMs: config.heartbeatJitterMs,
       maxMissedHeartbeats: config.maxMissedHeartbeats,
-      persistent: config.quorum.type === 'Voters' ? config.quorum.voters : [],
+      persistent:
+        config.quorum.type === 'Voters' ? [...config.quorum.voters, ...config.quorum.witnesses] : [],
       admission: createAdmission(plan.validators, components.clock, this.#ended.signal),
       onBondUp: (bond) => node.handleBondUp(bond.peer, bond.incarnation),
       onBondDown: (bond, reason) => node.handleBondDown(bond.peer, reason.departed),

@@ -87,6 +87,8 @@ function parseQuorum(quorum: NonNullable<ConsensusOptions['quorum']>): Consensus
   }
   if (witnesses.length > 1)
     throw new RangeError(`quorum.witnesses must list at most one peer, got ${witnesses.length}`);
+  if (witnesses.length > 0 && voters.length < 2)
+    throw new RangeError(`quorum.witnesses needs at least two quorum.voters, got ${voters.length}`);
   for (const witness of witnesses) {
     if (voters.includes(witness))
       throw new RangeError(`quorum.witnesses must not repeat a voter, got ${witness}`);

@@ -19,19 +19,23 @@ export function assertJoinable({ config, preference, machine }: JoinPlan, localI
   if (config.heartbeatIntervalMs > 10_000) {
     throw new RangeError(`heartbeatIntervalMs must be at most 10000, got ${config.heartbeatIntervalMs}`);
   }
-  if (preference === 'witness') throw new RangeError("preference 'witness' is not available yet");
   if (typeof preference === 'object') {
     const factor: unknown = preference.reluctant;
     if (typeof factor !== 'number' || !(factor >= 1 && factor <= 100))
       throw new RangeError(`preference.reluctant must be a factor from 1 to 100, got ${String(factor)}`);
-  } else if (preference !== 'normal' && preference !== 'observer') {
+  } else if (preference !== 'normal' && preference !== 'observer' && preference !== 'witness') {
     throw new TypeError(
-      `preference must be 'normal', 'observer' or { reluctant }, got ${JSON.stringify(preference)}`,
+      `preference must be 'normal', 'observer', 'witness' or { reluctant }, got ${JSON.stringify(preference)}`,
     );
   }
+  const listed = config.quorum.type === 'Voters' && config.quorum.witnesses.includes(localId);
+  if (listed !== (preference === 'witness'))
+    throw new RangeError(
+      listed
+        ? "quorum.witnesses lists this node: it has to join with preference 'witness'"
+        : "preference 'witness' needs this node in quorum.witnesses",
+    );
   if (config.quorum.type === 'Voters') {
-    if (config.quorum.witnesses.length > 0)
-      throw new RangeError('quorum.witnesses is not available yet: leave it empty');
     if (preference === 'observer' && config.quorum.voters.includes(localId))
       throw new RangeError("preference 'observer' contradicts quorum.voters, which lists this node");
   } else if (!machine.reset && !(machine.snapshot && machine.restore)) {

@@ -122,7 +122,8 @@ export class RaftNode<C, Q, R, O = void> {
         localId: init.localId,
         consensus: init.config,
         observer: preference === 'observer',
-        reluctance: typeof preference === 'object' ? preference.reluctant : 1,
+        witness: preference === 'witness',
+        reluctance: typeof preference === 'object' ? preference.reluctant : preference === 'witness' ? 2 : 1,
         limits: { ...DEFAULT_LIMITS, retainBytes, revertHorizonBytes },
         durableAtOnce: storage.durableAtOnce,
       },
@@ -182,7 +183,7 @@ export class RaftNode<C, Q, R, O = void> {
     this.#requests = new LeaderRequests(components.clock, DEFAULT_CALL_TIMEOUT_MS, (input) =>
       this.#driver.handle(input),
     );
-    if (core.state.snapshot) this.#applier.restore(core.state.snapshot);
+    if (core.state.snapshot && !core.state.config.witness) this.#applier.restore(core.state.snapshot);
     this.#slices.restart(this.#applier.applied);
     this.#status = new WatchCell(describeState(core.state, this.#applier.applied, components.clock.nowMs()));
     this.#driver = new Driver({
@@ -280,6 +281,7 @@ export class RaftNode<C, Q, R, O = void> {
    */
   query(query: Q, options: QueryOptions): Promise<{ result: R; index: number }> {
     if (this.#closed) return Promise.reject(this.#terminated());
+    if (this.#core.state.config.witness) return Promise.reject(withoutMachine());
     return this.#queries.ask(query, options);
   }
 
@@ -384,6 +386,7 @@ export class RaftNode<C, Q, R, O = void> {
       const key = idempotencyKey === undefined ? undefined : this.#parseKey(idempotencyKey);
       if (this.#closed) throw this.#terminated();
       signal?.throwIfAborted();
+      if (this.#core.state.config.witness) throw withoutMachine(commands);
       const encoded = this.#encode(commands);
       const { clock } = this.#init.components;
       if (signal === undefined && timeoutMs === undefined) {
@@ -519,7 +522,7 @@ export class RaftNode<C, Q, R, O = void> {
 
   #createSnapshotter(): Snapshotter | undefined {
     const { machine, components, compaction: options } = this.#init;
-    if (!machine.snapshot || !machine.restore) return undefined;
+    if (!machine.snapshot || !machine.restore || this.#init.preference === 'witness') return undefined;
     return new Snapshotter({
       log: this.#core.log,
       clock: components.clock,
@@ -563,12 +566,13 @@ export class RaftNode<C, Q, R, O = void> {
   #handleEffect(effect: NodeEffect): void {
     switch (effect.type) {
       case 'apply':
-        this.#slices.advanceTo(effect.to);
+        if (!this.#core.state.config.witness) this.#slices.advanceTo(effect.to);
         return;
       case 'revert':
         this.#handleRevert(effect);
         return;
       case 'restore':
+        if (this.#core.state.config.witness) return;
         this.#applier.restore(effect.snapshot);
         this.#slices.restart(this.#applier.applied);
         this.#queries.handleApplied();
@@ -727,6 +731,10 @@ export class RaftNode<C, Q, R, O = void> {
 /** Where the commands of a call stand. */
 function range({ from, commands }: PendingCall<unknown>): { from: number; to: number } {
   return { from, to: from + commands.length - 1 };
+}
+
+function withoutMachine(commands?: readonly unknown[]): RaftError {
+  return new RaftError('offline', 'a witness has no state machine: ask another member', { commands });
 }
 
 /** The term that a message could move its receiver to. */

@@ -4,6 +4,7 @@ import { sameEpoch } from './core/epoch.ts';
 import { majority } from './core/quorum.ts';
 import { countHeard } from './core/roles/leader.ts';
 import type { RaftState } from './core/state.ts';
+import { genesisVoters } from './core/witness.ts';
 
 export type Role = 'leader' | 'follower' | 'candidate';
 
@@ -38,6 +39,8 @@ export interface RaftStatus {
 export interface VoterSet {
   /** The list that is part of the group's identity, whatever the set became since. */
   readonly genesis: readonly PeerId[];
+  /** Of the same: who keeps the log without a state machine. */
+  readonly witnesses: readonly PeerId[];
   /** Who counts. */
   readonly current: readonly PeerId[];
   /** Who will as soon as it has caught up: new, or back without its log. */
@@ -49,7 +52,7 @@ export interface VoterSet {
 export function describeState(s: RaftState, applied: number, nowMs: number): RaftStatus {
   const { log, leadership } = s;
   const quorum = s.config.consensus.quorum;
-  const genesis = quorum.type === 'Voters' && log.last === 0 ? quorum.voters : undefined;
+  const genesis = quorum.type === 'Voters' && log.last === 0 ? genesisVoters(s) : undefined;
   const members = genesis ?? log.members.map(({ peer }) => peer);
   const have = genesis
     ? genesis.filter((peer) => peer === s.localId || s.peers.has(peer)).length
@@ -88,6 +91,7 @@ function describeVoters(s: RaftState): VoterSet | undefined {
   const { log } = s;
   return {
     genesis: quorum.voters,
+    witnesses: quorum.witnesses,
     current: log.members.map(({ peer }) => peer),
     learners: log.learners,
     changing: s.commit < log.membersIndex,
@@ -118,7 +122,7 @@ function describeHandicap(s: RaftState, nowMs: number): string | undefined {
   if (last === 0) {
     if ([...s.peers.values()].some(({ status }) => status?.last))
       return 'this member has no log, others have one, and there is no leader to learn it from';
-    const missing = quorum.voters.filter((id) => id !== s.localId && !s.peers.has(id));
+    const missing = genesisVoters(s).filter((id) => id !== s.localId && !s.peers.has(id));
     if (missing.length === 0) return undefined;
     return `the group has not begun: that needs every voter at once; missing: ${missing.join(', ')}`;
   }

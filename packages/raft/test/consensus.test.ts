@@ -42,6 +42,7 @@ describe('consensus()', () => {
     [{ quorum: { voters: [] } }, /quorum.voters .* got 0/],
     [{ quorum: { voters: ['x' as PeerId] } }, /quorum.voters .*"x"/],
     [{ quorum: { voters: [meshId(1)], witnesses: [meshId(1)] } }, /quorum.witnesses/],
+    [{ quorum: { voters: [meshId(1)], witnesses: [meshId(2)] } }, /quorum.witnesses .*two .* got 1/],
     [{ quorum: 'static' as never }, /quorum .*static/],
     [{ bootstrapDelayMs: '3' as never }, /bootstrapDelayMs .* string/],
   ])('refuses %j, naming field and value', (options, message) => {
@@ -61,9 +62,9 @@ describe('joining', () => {
     [
       {
         preference: 'normal' as const,
-        config: consensus({ quorum: { voters: [meshId(0)], witnesses: [meshId(1)] } }),
+        config: consensus({ quorum: { voters: [meshId(1), meshId(2)], witnesses: [meshId(0)] } }),
       },
-      /quorum.witnesses/,
+      /lists this node: it has to join with preference 'witness'/,
     ],
   ])('is refused where it cannot work: %#', (plan, message) => {
     expect(() => assertJoinable({ machine, ...plan }, meshId(0))).toThrow(message);

@@ -16,6 +16,7 @@ const ConfigFile = z
     httpToken: z.string(),
     dataDir: z.string(),
     voters: z.array(z.string()),
+    witness: z.string(),
     preference: z.string(),
     logLevel: z.string(),
   })

@@ -34,6 +34,7 @@ export interface UpSettings {
   readonly httpToken: string | undefined;
   readonly dataDir: Sourced<string> | undefined;
   readonly voters: readonly PeerId[] | undefined;
+  readonly witness: PeerId | undefined;
   readonly preference: Preference;
   readonly logLevel: LogLevel;
 }
@@ -95,6 +96,7 @@ export async function resolveUpSettings(flags: UpFlags, env: Environment): Promi
     httpToken: httpToken?.value,
     dataDir: one('dataDir'),
     voters: parseVoters(many('voters')),
+    witness: parseWitness(one('witness'), many('voters')),
     preference: parsePreference(oneOf(one('preference'), PREFERENCES) ?? 'normal'),
     logLevel: oneOf(one('logLevel'), LOG_LEVELS) ?? 'info',
   };
@@ -145,13 +147,23 @@ function checkBootstrap(value: string, source: string): string {
 }
 
 function parseVoters(list: Sourced<readonly string[]> | undefined): readonly PeerId[] | undefined {
-  return list?.value.map((value) => {
-    try {
-      return parseId<PeerId>(value);
-    } catch {
-      throw UsageError.for(list.source, value, 'expected a peer id of 64 hex digits');
-    }
-  });
+  return list?.value.map((value) => parsePeer({ value, source: list.source }));
+}
+
+function parseWitness(
+  given: Sourced<string> | undefined,
+  voters: Sourced<readonly string[]> | undefined,
+): PeerId | undefined {
+  if (given && !voters) throw UsageError.for(given.source, given.value, 'needs --voters');
+  return given && parsePeer(given);
+}
+
+function parsePeer({ value, source }: Sourced<string>): PeerId {
+  try {
+    return parseId<PeerId>(value);
+  } catch {
+    throw UsageError.for(source, value, 'expected a peer id of 64 hex digits');
+  }
 }
 
 function oneOf<T extends string>(given: Sourced<string> | undefined, allowed: readonly T[]): T | undefined {

@@ -64,6 +64,8 @@ export interface VotersBody {
   readonly voters: readonly PeerId[];
   /** The list that is part of the group's identity; empty in a dynamic group. */
   readonly genesis: readonly PeerId[];
+  /** Of the same: who keeps the log without a state. */
+  readonly witnesses: readonly PeerId[];
   /** Voters that will count as soon as they have caught up. */
   readonly learners: readonly PeerId[];
   /** The last change is not committed yet. */

@@ -188,6 +188,7 @@ function describeVoters({ members, voters }: RaftStatus): Omit<VotersBody, 'mode
   return {
     voters: members,
     genesis: voters?.genesis ?? [],
+    witnesses: voters?.witnesses ?? [],
     learners: voters?.learners ?? [],
     changing: voters?.changing ?? false,
   };

@@ -136,18 +136,18 @@ async function lockDataDir({ value, source }: Sourced<string>): Promise<Director
 }
 
 function joinGroup(network: Network, settings: UpSettings, logger: Logger): KeyValueGroup {
-  const { groupKey, voters, preference, dataDir } = settings;
+  const { groupKey, voters, witness, preference, dataDir } = settings;
   try {
     const builder = network.groups.withKey(groupKey).withStateMachine(keyValue());
     if (dataDir) builder.withLogStorage(fileLogStorage(join(dataDir.value, LOG_DIRECTORY), { logger }));
     return builder
-      .withConsensus(voters ? { quorum: { voters } } : {})
+      .withConsensus(voters ? { quorum: { voters, witnesses: witness ? [witness] : [] } } : {})
       .withPreference(preference)
       .join();
   } catch (error) {
     // The same settings may be right elsewhere: only this node's id tells, as with an observer among the voters.
     if (error instanceof TypeError || error instanceof RangeError) {
-      throw new UsageError(`--voters, --preference: ${describeError(error)}`, { cause: error });
+      throw new UsageError(`--voters, --witness, --preference: ${describeError(error)}`, { cause: error });
     }
     throw error;
   }

@@ -6,6 +6,8 @@ export interface CoreConfig {
   readonly consensus: ConsensusConfig;
   /** Never leads, never counts. */
   readonly observer: boolean;
+  /** Counts, has no state machine, and leads only until somebody else can. */
+  readonly witness?: boolean | undefined;
   /** Multiplies the election timeout: 1, or a reluctant member's factor. */
   readonly reluctance: number;
   readonly limits: CoreLimits;

@@ -3,6 +3,7 @@ import { isMember } from './epoch.ts';
 import type { Peer, Standing } from './peer.ts';
 import { majority } from './quorum.ts';
 import type { RaftState } from './state.ts';
+import { genesisVoters } from './witness.ts';
 
 /**
  * Who decides a campaign. `set`: a majority of the set in the log. `founders`: a forced epoch, all must answer and none
@@ -22,11 +23,11 @@ export function chooseElectorate(s: RaftState, nowMs: number): Electorate | unde
 /** Voters: its set is what the log says; before that, genesis needs every listed voter met and empty. */
 function chooseVoters(s: RaftState): Electorate | undefined {
   if (s.log.last > 0) return s.counted ? { kind: 'set', members: s.log.members } : undefined;
-  const quorum = s.config.consensus.quorum;
-  if (quorum.type !== 'Voters' || !quorum.voters.includes(s.localId)) return undefined;
+  const voters = genesisVoters(s);
+  if (!voters.includes(s.localId) || s.config.witness) return undefined;
   for (const peer of s.peers.values()) if (peer.status?.last) return undefined;
   const members: RaftMember[] = [];
-  for (const voter of quorum.voters) {
+  for (const voter of voters) {
     const peer = s.peers.get(voter);
     if (voter === s.localId) members.push(s.member);
     else if (peer?.status && !peer.status.stopped)

@@ -159,8 +159,8 @@ function answerThere(s: RaftState, to: PeerId, first: number): Answers {
 }
 
 /** Why this member appends nothing now. */
-function refusalOf({ leadership, departing, serves }: RaftState): RefusalReason | undefined {
-  if (!leadership || departing) return 'Offline';
+function refusalOf({ leadership, departing, serves, config }: RaftState): RefusalReason | undefined {
+  if (!leadership || departing || config.witness) return 'Offline';
   return serves ? undefined : 'NoQuorum';
 }
 

@@ -4,6 +4,7 @@ import { addFollower } from './roles/leader.ts';
 import { meetForeignLeader } from './sides.ts';
 import { describeSelf } from './standing.ts';
 import type { RaftState } from './state.ts';
+import { genesisVoters } from './witness.ts';
 
 /** Says where this member stands: to one peer when their bond forms, to all on change and now and then. */
 export function sendStatus(s: RaftState, only?: Peer): void {
@@ -41,7 +42,7 @@ export function handleStatus(s: RaftState, peer: Peer, body: Standing, nowMs: nu
 function maybeCutDelayShort(s: RaftState, nowMs: number): void {
   const { bootstrapDelayMs, quorum } = s.config.consensus;
   if (nowMs >= s.bootMs + bootstrapDelayMs || s.leader !== undefined || s.campaign) return;
-  const listed = quorum.type === 'Voters' && s.log.last === 0 ? quorum.voters : undefined;
+  const listed = quorum.type === 'Voters' && s.log.last === 0 ? genesisVoters(s) : undefined;
   const expected = listed ?? s.log.members.map(({ peer }) => peer);
   if (expected.length === 0 || !expected.every((id) => id === s.localId || s.peers.get(id)?.status)) return;
   const electionDeadlineMs = nowMs + s.firstTimeoutMs();

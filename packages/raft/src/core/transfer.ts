@@ -6,6 +6,7 @@ import { type Asker, answerRequest } from './requests.ts';
 import type { Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
 import { isRemoved } from './voters.ts';
+import { isWitness } from './witness.ts';
 
 /** Leadership on its way to another member (Raft §3.10 of the thesis). */
 export interface Transfer {
@@ -53,7 +54,7 @@ export function flushTransfer(s: RaftState, leadership: Leadership): void {
 }
 
 export function mayLead(s: RaftState, peer: PeerId, progress: Progress | undefined): boolean {
-  return progress !== undefined && isMember(s.log.members, peer, progress.incarnation);
+  return progress !== undefined && isMember(s.log.members, peer, progress.incarnation) && !isWitness(s, peer);
 }
 
 /** Somebody leads: the transfer is over, whether as wanted or not, and what waited goes on. */

@@ -4,11 +4,12 @@ import { majority } from './quorum.ts';
 import type { Verdict } from './requests.ts';
 import { countHeard, type Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
+import { isWitness } from './witness.ts';
 
 /**
  * Changes the voters as somebody asked, one per entry. Refused before an entry of this epoch and the previous change are
- * committed (without the former two leaders in turn can commit by disjoint majorities), and when those that are left and
- * answer would be no majority. Whoever is added is a learner first.
+ * committed (without the former two leaders in turn can commit by disjoint majorities), when those that are left and
+ * answer would be no majority, and when a witness would be left with less than two data voters. Whoever is added is a learner first.
  */
 export function changeVoters(
   s: RaftState,
@@ -30,6 +31,11 @@ export function changeVoters(
     return 'Pending';
   }
   const rest = members.filter((member) => member.peer !== peer);
+  const dataVoters = [...rest.map((member) => member.peer), ...learners].filter(
+    (id) => id !== peer && !isWitness(s, id),
+  );
+  const witnessed = rest.some((member) => isWitness(s, member.peer));
+  if (dataVoters.length < (witnessed ? 2 : 1)) return 'NoQuorum';
   if (rest.length === 0 || countHeard(s, leadership, nowMs, rest) < majority(rest.length)) return 'NoQuorum';
   const others = learners.filter((id) => id !== peer);
   changeSet(s, leadership, rest, others);

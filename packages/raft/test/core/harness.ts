@@ -47,6 +47,8 @@ export interface Given {
   vote?: RaftEpoch | undefined;
   log?: { epoch: RaftEpoch; entries: LogEntry[] }[];
   observer?: boolean;
+  /** Which one is the witness. */
+  witness?: number;
   options?: ConsensusOptions;
   limits?: Partial<typeof DEFAULT_LIMITS>;
 }
@@ -70,9 +72,16 @@ export class Harness {
           electionTimeoutJitterMs: 100,
           bootstrapDelayMs: 0,
           ...given.options,
-          quorum: given.mode === 'dynamic' ? 'dynamic' : { voters },
+          quorum:
+            given.mode === 'dynamic'
+              ? 'dynamic'
+              : {
+                  voters: voters.filter((_, i) => i !== given.witness),
+                  witnesses: voters.filter((_, i) => i === given.witness),
+                },
         }),
         observer: given.observer ?? false,
+        witness: given.witness === 0,
         reluctance: 1,
         limits: { ...DEFAULT_LIMITS, ...given.limits },
       },

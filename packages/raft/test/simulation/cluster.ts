@@ -37,6 +37,8 @@ export interface ClusterInit {
   readonly mode: 'dynamic' | 'voters';
   readonly options?: ConsensusOptions | undefined;
   readonly observers?: readonly number[] | undefined;
+  /** Voters mode: the last one has no state machine. */
+  readonly witness?: boolean | undefined;
   /** Largest delay of a message and of a durable write, ms. */
   readonly maxDelayMs?: number | undefined;
   readonly maxSyncMs?: number | undefined;
@@ -70,6 +72,8 @@ export class Cluster extends Timeline {
     this.init = init;
     this.rng = fastRng(init.seed);
     this.nodes = Array.from({ length: init.size }, (_, index) => createNode(index));
+    const ids = this.nodes.map(({ id }) => id);
+    const witnesses = init.witness ? ids.splice(-1) : [];
     this.config = consensus({
       heartbeatIntervalMs: 100,
       heartbeatJitterMs: 30,
@@ -77,7 +81,7 @@ export class Cluster extends Timeline {
       electionTimeoutJitterMs: 200,
       bootstrapDelayMs: 600,
       ...init.options,
-      quorum: init.mode === 'dynamic' ? 'dynamic' : { voters: this.nodes.map(({ id }) => id) },
+      quorum: init.mode === 'dynamic' ? 'dynamic' : { voters: ids, witnesses },
     });
     this.network = init.createNetwork?.(this) ?? new SimNetwork(this);
     this.checker = new Checker(this);
@@ -105,6 +109,10 @@ export class Cluster extends Timeline {
     return this.nodes.filter((node) => node.alive && node.core.state.role === 'leader');
   }
 
+  isWitness(node: SimNode): boolean {
+    return this.init.witness === true && node === this.nodes.at(-1);
+  }
+
   describe(): string {
     return this.nodes.map(describeNode).join('\n');
   }
@@ -118,7 +126,8 @@ export class Cluster extends Timeline {
       localId: node.id,
       consensus: this.config,
       observer: this.init.observers?.includes(node.index) ?? false,
-      reluctance: 1,
+      witness: this.isWitness(node),
+      reluctance: this.isWitness(node) ? 2 : 1,
       durableAtOnce: (this.init.maxSyncMs ?? 0) === 0,
       limits: {
         ...DEFAULT_LIMITS,

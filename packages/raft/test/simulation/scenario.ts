@@ -32,8 +32,10 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
   const durable = init.mode === 'voters' ? (init.seed >> 4) % 3 !== 0 : (init.seed >> 4) % 2 === 0;
   // An observer whose log outlives everybody else's would keep them from founding anew (D5): only where logs are kept.
   const observers = init.mode === 'dynamic' && durable && size > 2 && init.seed % 5 === 0 ? [size - 1] : [];
+  const witness = init.mode === 'voters' && size > 2 && init.seed % 4 === 1;
   const cluster = new Cluster({
     observers,
+    witness,
     maxDelayMs: [2, 20, 60][init.seed % 3] ?? 20,
     maxSyncMs: durable ? [0, 5, 30][(init.seed >> 2) % 3] : 0,
     drift: [0, 0, 0.01][(init.seed >> 5) % 3],
@@ -111,6 +113,7 @@ function agrees(cluster: Cluster): boolean {
   if (!leader || cluster.leaders.length !== 1) return false;
   const view = leader.core.log.members;
   if (leader.core.state.leadership?.suspendedSinceMs !== undefined) return false;
+  if (cluster.isWitness(leader)) return false;
   // Whoever is listed, and here, counts in the end.
   if (leader.core.log.learners.length > 0) return false;
   for (const node of nodes) {

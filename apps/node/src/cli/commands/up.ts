@@ -35,6 +35,10 @@ export function addUpCommand(program: Command, context: CommandContext): void {
       '--voters <ids>',
       'who counts, as peer ids with commas; default: follows the bonds (MOSAIK_VOTERS)',
     )
+    .option(
+      '--witness <id>',
+      'of a group with --voters: who keeps the log and votes without having the state (MOSAIK_WITNESS)',
+    )
     .option('--preference <kind>', `how much to want to lead: ${PREFERENCES.join(', ')} (MOSAIK_PREFERENCE)`)
     .option('--config <file>', 'JSON with these options in camel case (MOSAIK_CONFIG)')
     .option('--log-level <level>', `${LOG_LEVELS.join(', ')} (MOSAIK_LOG_LEVEL; default info)`)

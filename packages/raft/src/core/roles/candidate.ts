@@ -4,6 +4,7 @@ import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
 import { majority } from '../quorum.ts';
 import type { RaftState } from '../state.ts';
 import { expectNewLeader } from '../transfer.ts';
+import { isWitness } from '../witness.ts';
 import { becomeLeader } from './leader.ts';
 
 type VoteRequest = Extract<RaftBody, { type: 'VoteRequest' }>;
@@ -188,6 +189,8 @@ function consider(s: RaftState, from: PeerId, body: VoteRequest, nowMs: number):
 
 function judge(s: RaftState, body: VoteRequest): Verdict {
   if (isAhead(s, body)) return 'Ahead';
+  // A witness is to lead only where no data voter is as up to date.
+  if (isWitness(s, body.epoch.leader) && !s.config.witness && isLevel(s, body)) return 'Denied';
   if (!body.pre && s.vote && !sameEpoch(s.vote, body.epoch)) return 'Denied';
   if (body.forced) {
     if (!isMember(body.forced.founders, s.localId, s.incarnation)) return 'Denied';
@@ -200,6 +203,10 @@ function judge(s: RaftState, body: VoteRequest): Verdict {
 /** Raft §5.4.1: the later last term, then the longer log. */
 function isAhead(s: RaftState, body: VoteRequest): boolean {
   return s.log.lastTerm > body.lastTerm || (s.log.lastTerm === body.lastTerm && s.log.last > body.lastIndex);
+}
+
+function isLevel(s: RaftState, body: VoteRequest): boolean {
+  return s.log.lastTerm === body.lastTerm && s.log.last === body.lastIndex;
 }
 
 /** Whether this member hears a leader and so takes no part in replacing it. */

@@ -322,7 +322,7 @@ export function flushLeader(s: RaftState, nowMs: number): void {
     s.emit({ type: 'turn-again' });
   }
   if (s.departing) maybeLeave(s, leadership, nowMs);
-  else if (isRemoved(s) && !s.transfer) beginTransfer(s, undefined, undefined, nowMs);
+  else if ((isRemoved(s) || s.config.witness) && !s.transfer) beginTransfer(s, undefined, undefined, nowMs);
   flushTransfer(s, leadership);
 }
 

@@ -5,18 +5,15 @@ import type { CreateInvariant } from './invariant.ts';
 
 /**
  * Consecutive sets differ by one member at most, and by one learner; when the next is appended, the former and an entry
- * of the leader's own epoch are committed; an opening repeats the set of its log, unless it is forced or the first.
+ * of the leader's own epoch are committed; an opening repeats the set of its log, unless it is forced or the first. A
+ * witness leads without commands of its own.
  */
-export const sets: CreateInvariant = (checker) => ({
+export const sets: CreateInvariant = (checker, cluster) => ({
   handleEntry(node, index, entry) {
     const s = node.core.state;
-    if (
-      isCommand(entry) ||
-      entry.type === 'Session' ||
-      s.role !== 'leader' ||
-      !sameEpoch(s.log.epochAt(index), s.epoch)
-    )
-      return;
+    if (s.role !== 'leader' || !sameEpoch(s.log.epochAt(index), s.epoch)) return;
+    if (isCommand(entry) && cluster.isWitness(node)) throw checker.fail(node, 'a witness takes commands');
+    if (isCommand(entry) || entry.type === 'Session') return;
     const before = setBefore(s.log, index);
     if (!before) return;
     const members = difference(names(before.entry.members), names(entry.members));
