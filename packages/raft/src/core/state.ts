@@ -202,6 +202,15 @@ export class RaftState {
     return this.dynamic && peer.status !== undefined && !sameEpoch(peer.status.sides[0], this.side);
   }
 
+  /** It led or followed in this member's epoch just now: whatever its last status says, which may be on its way. */
+  handleSameSide(id: PeerId): void {
+    if (!this.dynamic) return;
+    const peer = this.peers.get(id);
+    if (!peer?.status || !this.isForeign(peer)) return;
+    peer.status = { ...peer.status, sides: this.side ? [this.side] : [] };
+    peer.foreignSinceMs = undefined;
+  }
+
   // ---- effects
 
   emit(effect: Effect): void {

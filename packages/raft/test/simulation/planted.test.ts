@@ -80,7 +80,7 @@ const PLANTS: Record<string, { mode: 'voters' | 'dynamic'; expected: RegExp; pla
   },
   'the machine is not taken back (D8)': {
     mode: 'dynamic',
-    expected: /no agreement|applied/,
+    expected: /no agreement|appl(ies|ied)/,
     plant: { mangle: (effects) => effects.filter(({ type }) => type !== 'restore') },
   },
   'terms are compared across sides (D2)': {

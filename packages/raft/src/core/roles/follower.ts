@@ -18,6 +18,7 @@ export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: nu
     return;
   }
   s.follow(epoch, body.side, nowMs);
+  s.handleSameSide(from);
   if (body.round > s.round) s.round = body.round;
   const prevIndex = body.prev?.index ?? 0;
   if (!s.log.matches(prevIndex, body.prev?.epoch)) {

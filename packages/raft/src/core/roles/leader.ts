@@ -124,6 +124,7 @@ export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs
       progress.probeAfter(common.index);
     }
   } else {
+    s.handleSameSide(from);
     progress.handleAck(body.match);
   }
   maybeAdvanceCommit(s);

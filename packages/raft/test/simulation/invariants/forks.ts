@@ -1,6 +1,6 @@
 import type { RaftMember } from '@mosaik/wire';
 import { countReached } from '../../../src/core/electorate.ts';
-import { isCommand, type RaftLog } from '../../../src/core/log.ts';
+import { isCommand, RaftLog } from '../../../src/core/log.ts';
 import { majority } from '../../../src/core/quorum.ts';
 import type { SimNode } from '../sim-node.ts';
 import { type CreateInvariant, sideOf } from './invariant.ts';
@@ -36,6 +36,7 @@ export const forks: CreateInvariant = (checker, cluster) => {
       }
       if (!entry.forced || index === 1) return;
       const before = membersAt(log, index - 1);
+      if (!before) return;
       const reached = countReached(state, before);
       if (reached >= majority(before.length))
         throw checker.fail(node, `forces an epoch with ${reached} of the ${before.length} members before it`);
@@ -62,21 +63,16 @@ function isTrunkOf(trunk: SimNode, fork: SimNode): boolean {
     .includes(sidesOf(trunk)[0] ?? '');
 }
 
-/** Forced epochs by what the entries say, newest first. */
-function sidesOf({ core: { log } }: SimNode): string[] {
-  const sides: string[] = [];
-  for (let at = log.last; at > 0; at -= 1) {
-    const entry = log.entryAt(at);
-    if (entry?.type === 'Opening' && entry.forced) sides.push(log.epochAt(at)?.nonce.toString(16) ?? '');
-  }
-  return sides;
+/** Newest first; as the log tells them, whatever a planted bug says instead. */
+function sidesOf({ core }: SimNode): string[] {
+  return RaftLog.prototype.sides.call(core.log).map(({ nonce }) => nonce.toString(16));
 }
 
-/** The set that was in force there. */
-function membersAt(log: RaftLog, index: number): readonly RaftMember[] {
+/** The set that was in force there; undefined when that entry is not kept. */
+function membersAt(log: RaftLog, index: number): readonly RaftMember[] | undefined {
   for (let at = index; at > 0; at -= 1) {
     const entry = log.entryAt(at);
     if (entry?.type === 'Opening' || entry?.type === 'View') return entry.members;
   }
-  return [];
+  return undefined;
 }
