@@ -95,8 +95,7 @@ export class FrameDecoder {
     const least = this.#lastFrameBytes >= BULK_FRAME_BYTES ? BULK_SLAB_BYTES : this.#slabBytes;
     const bytes = Math.max(least, Math.min(wanted, 2 * have + LARGEST_SLAB_BYTES));
     this.#slabBytes = Math.min(4 * this.#slabBytes, LARGEST_SLAB_BYTES);
-    // Not zeroed: only filled parts are handed out.
-    const slab = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+    const slab = new Uint8Array(bytes);
     slab.set(this.#slab.subarray(this.#start, this.#end));
     this.#slab = slab;
     this.#start = 0;

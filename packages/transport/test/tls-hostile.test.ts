@@ -187,6 +187,44 @@ describe('handshakes', () => {
     await expectServed(server);
   });
 
+  const ATTEMPTS = process.env.MOSAIK_LONG_TESTS === '1' ? 10_000 : 1000;
+  it(`that begin TLS and go no further, ${ATTEMPTS} of them from ten addresses, keep no peer out and are all forgotten`, async () => {
+    const server = await listen({ handshakeTimeoutMs: 1000 });
+    const hosts = process.platform === 'linux' ? 10 : 1;
+    const rssBefore = process.memoryUsage.rss();
+    let open = 0;
+    let most = 0;
+    let served = 0;
+    for (let i = 0; i < ATTEMPTS; i += 100) {
+      await Promise.all(
+        Array.from({ length: 100 }, async (_, k) => {
+          const socket = await tcp(server.port, `127.0.2.${((i + k) % hosts) + 1}`);
+          open += 1;
+          socket.once('close', () => {
+            open -= 1;
+          });
+          // A record header that announces a ClientHello, and its first byte.
+          socket.write(Uint8Array.of(22, 3, 1, 2, 0, 1));
+        }),
+      );
+      most = Math.max(most, open);
+      if (i % 500 === 0) {
+        await expectServed(server);
+        served += 1;
+      }
+    }
+    await until(() => open === 0);
+    await expectServed(server);
+    // 1024 in all, and those that the host's loop has not told of their end.
+    expect(most).toBeLessThan(1024 + 500);
+    expect(served).toBeGreaterThan(1);
+    const growth = (process.memoryUsage.rss() - rssBefore) / 2 ** 20;
+    if (ATTEMPTS > 1000)
+      console.log(
+        `${ATTEMPTS} attempts, ${served} peers served, at most ${most} open, RSS +${growth.toFixed(0)} MB`,
+      );
+  }, 120_000);
+
   it('with what is no TLS fail with a code on the side that dials', async () => {
     const { endpoint } = await listen({ handshakeTimeoutMs: 1000 });
     const server = createTcpServer((socket) => {

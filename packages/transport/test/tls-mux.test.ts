@@ -2,6 +2,7 @@ import { CloseCode } from '@mosaik/wire';
 import { seededRng } from '@mosaik/wire/testing';
 import { describe, expect, it } from 'vitest';
 import type { LinkPriority } from '../src/ports.ts';
+import { utf8 } from '../src/shared/utf8.ts';
 import { FIRST_WINDOW_BYTES, type LinkCore } from '../src/tls/core/link-core.ts';
 import { MAX_PEER_LINKS, Mux, type MuxEffect } from '../src/tls/core/mux.ts';
 import { RecordReader } from '../src/tls/core/record-reader.ts';
@@ -17,7 +18,7 @@ class End {
   effects: MuxEffect[] = [];
 
   constructor(initiator: boolean, idleTimeoutMs = 30_000) {
-    this.mux = new Mux({ initiator, idleTimeoutMs, keepAliveMs: 10_000, nowMs: 0 });
+    this.mux = new Mux({ initiator, idleTimeoutMs, keepAliveMs: 10_000, nowMs: 0, utf8 });
   }
 
   get ended() {

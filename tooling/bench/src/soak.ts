@@ -3,10 +3,14 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Connection, type Endpoint, SecretKey } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
+import { tlsTransport } from '@mosaik/transport/tls';
 import type { Bench, BenchContext } from '../lib/bench.ts';
 
 const ALPN = '/soak/1';
 const DESCRIPTORS = 1024;
+/** In so many parts, with a sample after each: what leaks grows in every one. */
+const PARTS = 4;
+const transports = { quic: quicTransport, tls: tlsTransport };
 /** Smaller counts, for a quick look: MOSAIK_SOAK_CYCLES, MOSAIK_SOAK_MESSAGES. */
 const CYCLES = Number(process.env.MOSAIK_SOAK_CYCLES ?? 10_000);
 const MESSAGES = Number(process.env.MOSAIK_SOAK_MESSAGES ?? 10_000_000);
@@ -15,9 +19,12 @@ const BATCH = 1000;
 
 /** What the process holds. */
 interface Sample {
+  transport: string;
   cycles: number;
   messages: number;
   rssBytes: number;
+  /** What V8 holds of it, buffers included. */
+  heapBytes: number;
   descriptors: number;
   /** Not closed yet. Each native one holds a descriptor until it is collected. */
   connections: number;
@@ -29,21 +36,24 @@ interface Sample {
 }
 
 // One process is both ends: what either of them leaks shows.
-async function soak(): Promise<void> {
+async function soak(name: keyof typeof transports): Promise<void> {
   const listen = () =>
-    quicTransport.listen({ secretKey: SecretKey.generate(), host: '127.0.0.1', alpns: [ALPN] });
+    transports[name].listen({ secretKey: SecretKey.generate(), host: '127.0.0.1', alpns: [ALPN] });
   const [a, b] = [await listen(), await listen()];
   const inbound = b.inbound(ALPN)[Symbol.asyncIterator]();
   let cycles = 0;
   let messages = 0;
   const live = new Set<Connection>();
   let streams = 0;
-  const sample = () => {
-    collect();
+  const sample = async () => {
+    await collect();
+    const memory = process.memoryUsage();
     const said: Sample = {
+      transport: name,
       cycles,
       messages,
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: memory.rss,
+      heapBytes: memory.heapUsed + memory.external,
       descriptors: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0,
       connections: live.size,
       streams,
@@ -99,14 +109,19 @@ async function soak(): Promise<void> {
   // What the runtime needs once is not a leak.
   for (let i = 0; i < Math.min(300, CYCLES); i += 1) await cycle();
   cycles = 0;
-  sample();
-  for (const part of [0.5, 1]) {
-    while (cycles < CYCLES * part) await cycle();
+  const converse = async (until: number) => {
     const pair = await connect();
-    while (messages < MESSAGES * part) await exchange(pair, BATCH);
+    while (messages < until) await exchange(pair, BATCH);
     await pair[0].close(0);
     await pair[1].closed;
-    sample();
+  };
+  await converse(Math.min(100_000, MESSAGES));
+  messages = 0;
+  await sample();
+  for (let part = 1; part <= PARTS; part += 1) {
+    while (cycles < (CYCLES * part) / PARTS) await cycle();
+    await converse((MESSAGES * part) / PARTS);
+    await sample();
   }
   await a.close();
   await b.close();
@@ -117,41 +132,57 @@ async function dial(from: Endpoint, to: Endpoint): Promise<Connection> {
   return from.connect(to.addresses[0] ?? '', ALPN, { expect: to.id });
 }
 
-/** The bench starts it with the collector exposed, so that samples show what is held and not what waits. */
-function collect(): void {
-  (globalThis as { gc?: () => void }).gc?.();
+/**
+ * The bench starts it with the collector exposed, so that samples show what is held and not what waits. Finalizers run
+ * between collections, and what they let go is found by the next.
+ */
+async function collect(): Promise<void> {
+  for (let i = 0; i < 5; i += 1) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
-async function run({ report }: BenchContext): Promise<void> {
+async function run(context: BenchContext): Promise<void> {
+  for (const name of ['quic', 'tls'] as const) await runOver(name, context);
+}
+
+async function runOver(name: keyof typeof transports, { report }: BenchContext): Promise<void> {
   const startedMs = performance.now();
   const command = `ulimit -n ${DESCRIPTORS} && exec "$0" --expose-gc "$1"`;
   const child = spawn('/bin/sh', ['-c', command, process.execPath, fileURLToPath(import.meta.url)], {
-    env: { ...process.env, MOSAIK_BENCH_ROLE: 'soak' },
+    env: { ...process.env, MOSAIK_BENCH_ROLE: name },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
   child.stdout.setEncoding('utf8');
-  const names = ['start', 'middle', 'end'];
+  let part = 0;
   child.stdout.on('data', (text: string) => {
     output += text;
     for (let end = output.indexOf('\n'); end >= 0; end = output.indexOf('\n')) {
       const said = JSON.parse(output.slice(0, end)) as Sample;
       output = output.slice(end + 1);
-      const when = names.shift() ?? 'later';
+      const when = part === 0 ? 'start' : `${part} of ${PARTS}`;
+      part += 1;
       const row = (what: string, value: number, unit: string) =>
-        report({ metric: `${when}: ${what}`, value, unit });
+        report({ metric: `${name} ${when}: ${what}`, value, unit });
       row('cycles', said.cycles, '');
       row('messages', said.messages, '');
       row('RSS', said.rssBytes / 1e6, 'MB');
+      row('heap and buffers in use', said.heapBytes / 1e6, 'MB');
       row('descriptors', said.descriptors, '');
       row('connections open', said.connections, '');
       row('streams of one connection', said.streams, '');
     }
   });
   const status = await new Promise<number | null>((resolve) => child.once('exit', resolve));
-  report({ metric: 'time', value: (performance.now() - startedMs) / 1000, unit: 's' });
+  report({ metric: `${name} time`, value: (performance.now() - startedMs) / 1000, unit: 's' });
   if (status !== 0) throw new Error(`the soak ended with ${status}`);
 }
 
 /** Leaks: connect–exchange–close cycles and messages under 1 024 descriptors, both ends in one process. */
-export const bench: Bench = { name: 'soak', roles: { soak }, run };
+export const bench: Bench = {
+  name: 'soak',
+  roles: { quic: () => soak('quic'), tls: () => soak('tls') },
+  run,
+};

@@ -1,4 +1,4 @@
-import { dirname, resolve, sep } from 'node:path';
+import { dirname, relative, resolve, sep } from 'node:path';
 import ts from 'typescript';
 import { importsOf, lineOf, parseFile } from './imports.ts';
 import { shown, type Workspace } from './workspace.ts';
@@ -14,7 +14,7 @@ const AMBIENT = new Set([
 /** Subpaths whose values are ambient by design: a core may only name their types. */
 const AMBIENT_MODULES = new Set(['@mosaik/wire/runtime']);
 
-/** Every module below a `src/core` of `packages`, and every module of its package that one of those imports. */
+/** Every module below a directory `core` in a `src` of `packages`, and every module of its package that one of those imports. */
 export function coreFiles(workspace: Workspace): string[] {
   const all = new Set(workspace.packages.flatMap((owner) => owner.files));
   const found = new Set<string>();
@@ -25,8 +25,10 @@ export function coreFiles(workspace: Workspace): string[] {
       if (!typeOnly && specifier?.startsWith('.')) add(resolve(dirname(file), specifier));
   };
   for (const owner of workspace.packages)
-    for (const file of owner.files)
-      if (file.startsWith([owner.directory, 'src', 'core', ''].join(sep))) add(file);
+    for (const file of owner.files) {
+      const [first, ...directories] = relative(owner.directory, dirname(file)).split(sep);
+      if (first === 'src' && directories.includes('core')) add(file);
+    }
   return [...found];
 }
 

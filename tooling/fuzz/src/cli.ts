@@ -4,11 +4,12 @@ import { checkDecode } from './codec-check.ts';
 import { type FuzzOptions, type FuzzResult, fuzzCodecs } from './fuzz-codecs.ts';
 import { MAX_INPUT_BYTES } from './mutator.ts';
 import { fuzzQuic, type QuicFuzzOptions } from './quic.ts';
+import { fuzzTls, type TlsFuzzOptions } from './tls.ts';
 import { wireSubjects } from './wire-subjects.ts';
 
 /** Longest that one input may take. */
 const HANG_MS = 10_000;
-const targets = ['wire', 'quic'] as const;
+const targets = ['wire', 'quic', 'tls'] as const;
 
 const usage = `usage: pnpm fuzz [TARGET] [--seconds N] [--inputs N] [--seed N]
        pnpm fuzz wire --replay NAME:HEX
@@ -46,6 +47,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   if (target === 'quic') return runQuic({ seed, inputs, seconds });
+  if (target === 'tls') return runTls({ seed, inputs, seconds });
   if (values.replay !== undefined) return replay(values.replay);
 
   const startedMs = performance.now();
@@ -71,6 +73,16 @@ async function runQuic(options: QuicFuzzOptions): Promise<number> {
   );
   if (!failure) return 0;
   console.log(`${failure.problem}, after these datagrams:\n  ${failure.datagrams.join('\n  ')}`);
+  return 1;
+}
+
+function runTls(options: TlsFuzzOptions): number {
+  const { inputs, survived, failure } = fuzzTls(options);
+  console.log(
+    `fuzz tls: seed ${options.seed}, ${inputs} streams of records, ${survived} connections lived on`,
+  );
+  if (!failure) return 0;
+  console.log(`${failure.problem}\n  the last input ${failure.hex}`);
   return 1;
 }
 

@@ -7,6 +7,7 @@ import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
 import { assertExporterArguments } from '../shared/exporter-arguments.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import type { EndpointLimits } from '../shared/options.ts';
+import { utf8 } from '../shared/utf8.ts';
 import { returnBatch, takeBatch } from './batch-pool.ts';
 import type { LinkCore } from './core/link-core.ts';
 import { MAX_PEER_LINKS, Mux, type MuxEffect } from './core/mux.ts';
@@ -70,6 +71,7 @@ export class TlsConnection implements Connection {
       idleTimeoutMs: limits.idleTimeoutMs,
       keepAliveMs: limits.keepAliveMs,
       nowMs: init.clock.nowMs(),
+      utf8,
     });
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;

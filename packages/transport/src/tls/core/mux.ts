@@ -1,5 +1,6 @@
 import { CloseCode } from '@mosaik/wire';
 import type { CloseReason, LinkPriority } from '../../ports.ts';
+import type { Utf8 } from '../../shared/utf8.ts';
 import { LinkCore, type WindowBudget } from './link-core.ts';
 import { RecordReader } from './record-reader.ts';
 import {
@@ -43,6 +44,7 @@ export interface MuxInit {
   idleTimeoutMs: number;
   keepAliveMs: number;
   nowMs: number;
+  utf8: Utf8;
 }
 
 /**
@@ -52,6 +54,7 @@ export interface MuxInit {
  */
 export class Mux {
   readonly #initiator: boolean;
+  readonly #utf8: Utf8;
   readonly #keepAliveMs: number;
   readonly #links = new Map<number, LinkCore>();
   readonly #sendable: Record<LinkPriority, Set<LinkCore>> = { high: new Set(), normal: new Set() };
@@ -85,6 +88,7 @@ export class Mux {
 
   constructor(init: MuxInit) {
     this.#initiator = init.initiator;
+    this.#utf8 = init.utf8;
     this.#idleTimeoutMs = init.idleTimeoutMs;
     this.#keepAliveMs = init.keepAliveMs;
     this.#lastHeardMs = init.nowMs;
@@ -286,7 +290,7 @@ export class Mux {
 
   #handleClose(payload: Uint8Array): void {
     const code = readU32(payload, 0) * 2 ** 32 + readU32(payload, 4);
-    const reason = new TextDecoder().decode(payload.subarray(8));
+    const reason = this.#utf8.decode(payload.subarray(8));
     // A code that no side can say is none.
     const told = Number.isSafeInteger(code) ? code : CloseCode.UnexpectedClose;
     this.#end(this.#closing?.reason ?? { code: told, reason, remote: true }, { destroy: false });
@@ -365,7 +369,7 @@ export class Mux {
   }
 
   #fillClose({ code, reason }: CloseReason, target: Uint8Array, at: number, nowMs: number): number {
-    const text = new TextEncoder().encode(reason);
+    const text = this.#utf8.encode(reason);
     const length = 8 + text.length;
     writeRecordHeader(target, at, RecordType.close, length);
     writeU32(target, at + RECORD_HEADER_BYTES, Math.floor(code / 2 ** 32));
