@@ -90,6 +90,7 @@ describe('a group of four, cut in two halves that both write', () => {
     const leader = leaderOf(groups);
     // The view grows one member at a time: a half without its majority would have to force, the leader's too.
     await cluster.until(() => leader.status.value.members.length === 4);
+    await cluster.quiet(groups);
     const leads = groups.indexOf(leader);
     const half = [leads, (leads + 1) % 4];
     split(half);

@@ -443,6 +443,28 @@ describe('the view of a dynamic leader (D3)', () => {
     expect(h.state.leadership?.suspendedSinceMs).toBeUndefined();
   });
 
+  test('half of a view waits until the lost are removed, however late they are missed, and serves again (D3)', () => {
+    const h = founded(0, 1, 2, 3);
+    h.ack(1, 2);
+    h.ack(2, 2);
+    let waited = 0;
+    const wait = (ms: number) => {
+      for (const until = waited + ms; waited < until; waited += HEARTBEAT_MS) {
+        h.advance(HEARTBEAT_MS);
+        h.ack(1, h.core.log.last);
+      }
+    };
+    wait(2.5 * ELECTION_MS);
+    for (const gone of [2, 3]) h.input({ type: 'bond-down', peer: id(gone), departed: false });
+    wait(ELECTION_MS - HEARTBEAT_MS);
+    expect(h.state.leadership?.suspendedSinceMs).toBeDefined();
+    wait(3 * HEARTBEAT_MS);
+    expect(h.state.role).toBe('leader');
+    expect(h.state.leadership?.suspendedSinceMs).toBeUndefined();
+    expect(h.core.log.members).toEqual([0, 1].map(member));
+    expect(h.state.commit).toBe(h.core.log.last);
+  });
+
   test('two members: each write needs both (S4, W8)', () => {
     const h = founded(0, 1);
     expect(h.state.commit).toBe(0);

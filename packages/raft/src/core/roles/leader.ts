@@ -2,7 +2,7 @@ import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosa
 import { reachesMajority } from '../electorate.ts';
 import { describeEpoch, sameEpoch } from '../epoch.ts';
 import { entryBytes } from '../log.ts';
-import { maybeChangeView } from '../membership.ts';
+import { isSettled, maybeChangeView } from '../membership.ts';
 import { type ClaimOut, handleMergeTick } from '../merge.ts';
 import { Progress } from '../progress.ts';
 import { majority, quorumValue } from '../quorum.ts';
@@ -269,6 +269,8 @@ function checkQuorum(s: RaftState, leadership: Leadership, nowMs: number): void 
   if (nowMs - leadership.suspendedSinceMs < 2 * electionTimeoutMs) return;
   // With a bonded majority others can elect; without one it may found (consensus D3, D4): not as this leader.
   const alone = !reachesMajority(s);
+  // Half of the view is the majority of what it becomes when one of the lost is removed, however late they were missed.
+  if (alone && 2 * heard >= s.log.members.length && isSettled(s, leadership)) return;
   s.note('warn', 'suspended for too long: stands down', { epoch: describeEpoch(leadership.epoch) });
   s.becomeFollower(s.term, nowMs);
   if (alone) s.hastenElection(nowMs);
