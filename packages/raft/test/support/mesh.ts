@@ -7,7 +7,7 @@ import {
   RaftNode,
   type StateMachine,
 } from '@mosaik/raft';
-import { type GroupId, type NetworkId, type PeerId, safeU64, str, UniqueId } from '@mosaik/wire';
+import { type GroupId, type NetworkId, type PeerId, RaftMessage, safeU64, str, UniqueId } from '@mosaik/wire';
 import { silentLogger, silentMetrics } from '@mosaik/wire/runtime';
 import { seededRng, VirtualClock } from '@mosaik/wire/testing';
 
@@ -47,6 +47,11 @@ function decodeTexts(bytes: Uint8Array): string[] {
   for (let at = 0; at < bytes.length; at += 1 + (bytes[at] ?? 0))
     texts.push(new TextDecoder().decode(bytes.subarray(at + 1, at + 1 + (bytes[at] ?? 0))));
   return texts;
+}
+
+function forwards(bytes: Uint8Array): boolean {
+  const { type } = RaftMessage.decode(bytes).body;
+  return type === 'Forward' || type === 'OpenSession';
 }
 
 export function meshId(index: number): PeerId {
@@ -118,6 +123,9 @@ export class Mesh {
     for (const other of this.nodes.values()) other.handleBondDown(id, departed);
   }
 
+  /** How likely what is forwarded to a leader is to come twice. (Lanes repeat nothing: other messages count on that.) */
+  repeats = 0;
+
   /** Messages pass between the two again. */
   speak(a: number, b: number): void {
     this.#cut.delete(`${meshId(a)}${meshId(b)}`);
@@ -156,9 +164,12 @@ export class Mesh {
     const target = this.nodes.get(to);
     if (!target || !this.nodes.has(from)) return false;
     if (this.#cut.has(`${from}${to}`)) return true;
-    this.clock.schedule(this.delayMs, () => {
-      if (this.nodes.get(to) === target && this.nodes.has(from)) target.handleMessage(from, bytes);
-    });
+    const arrive = () => {
+      if (this.nodes.get(to) === target && this.nodes.has(from)) target.handleMessage(from, bytes.slice());
+    };
+    this.clock.schedule(this.delayMs, arrive);
+    if (this.repeats > 0 && forwards(bytes) && this.#rng.float() < this.repeats)
+      this.clock.schedule(this.delayMs + this.#rng.float() * 20, arrive);
     return true;
   }
 }
