@@ -1,14 +1,16 @@
-import type { PeerId, RaftEpoch } from '@mosaik/wire';
+import type { GroupId, PeerId, RaftEpoch } from '@mosaik/wire';
 import { type Rng, systemRng } from '@mosaik/wire/runtime';
 import { RaftLog } from './core/log.ts';
 import { restoreLog } from './core/restore-log.ts';
 import { RaftError } from './errors.ts';
-import type { LogOwner, LogStorage } from './storage/log-storage.ts';
+import type { LogStorage } from './storage/log-storage.ts';
 
 export interface ForceNewGroupInit {
   /** The log of the one member whose state survives; nobody else may have it open. Closed in the end. */
   readonly storage: LogStorage;
-  readonly owner: LogOwner;
+  readonly member: PeerId;
+  /** Default: whichever the store is of. */
+  readonly group?: GroupId | undefined;
   /** Default: the machine's. */
   readonly rng?: Rng | undefined;
 }
@@ -29,25 +31,26 @@ export interface ForcedGroup {
  * whoever still has one is of another history, says so in `status.problem`, and is not let in. When a majority of them
  * lives after all, there are two groups from now on.
  *
- * @throws RaftError `not-a-voter` when the log does not list its owner, or is empty; whatever the storage throws.
+ * @throws RaftError `not-a-voter` when the log does not list the member, or is empty; whatever the storage throws.
  */
 export async function forceNewGroup({
   storage,
-  owner,
+  member,
+  group,
   rng = systemRng,
 }: ForceNewGroupInit): Promise<ForcedGroup> {
-  const stored = await storage.open(owner);
+  const stored = await storage.open(group && { group, member });
   try {
     const log = new RaftLog();
     if (stored) restoreLog(log, stored);
     const listed = [...log.members.map(({ peer }) => peer), ...log.learners];
-    if (!stored || !listed.includes(owner.member))
-      throw new RaftError('not-a-voter', 'this log is empty, or does not list its owner among the voters');
-    const others = listed.filter((peer) => peer !== owner.member);
+    if (!stored || !listed.includes(member))
+      throw new RaftError('not-a-voter', 'this log is empty, or does not list the member among the voters');
+    const others = listed.filter((peer) => peer !== member);
     const term = Math.max(stored.hardState.term, log.lastTerm) + 1;
-    const epoch: RaftEpoch = { term, leader: owner.member, nonce: rng.u64() };
+    const epoch: RaftEpoch = { term, leader: member, nonce: rng.u64() };
     const incarnation = rng.u64();
-    const members = [{ peer: owner.member, incarnation }];
+    const members = [{ peer: member, incarnation }];
     await storage.write({
       hardState: { incarnation, term, vote: epoch },
       append: [{ epoch, entries: [{ type: 'Opening', forced: true, members, learners: others }] }],

@@ -27,8 +27,7 @@ const stopped = async (): Promise<LogStorage[]> => {
   for (const index of [0, 1, 2]) await mesh.kill(index);
   return stores;
 };
-const force = (storage: LogStorage, index = 0) =>
-  forceNewGroup({ storage, owner: { group, member: meshId(index) } });
+const force = (storage: LogStorage, index = 0) => forceNewGroup({ storage, group, member: meshId(index) });
 
 describe('a group whose majority is lost for ever', () => {
   test('does not come back by itself; forced, one member begins it anew with what it has', async () => {

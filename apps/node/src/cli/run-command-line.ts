@@ -8,6 +8,7 @@ import { addGroupCommands } from './commands/group.ts';
 import { addIdCommand } from './commands/id.ts';
 import { addKeygenCommand } from './commands/keygen.ts';
 import { addKvCommand } from './commands/kv.ts';
+import { addRecoverCommand } from './commands/recover.ts';
 import { addUpCommand } from './commands/up.ts';
 import { oneLine } from './describe-error.ts';
 import { UsageError } from './usage-error.ts';
@@ -33,6 +34,7 @@ export async function runCommandLine(argv: readonly string[], context: CommandCo
   addClientCommands(program);
   addGroupCommands(program);
   addKvCommand(program);
+  addRecoverCommand(program);
   try {
     await program.parseAsync([...argv]);
     return 0;

@@ -15,6 +15,7 @@ import type { Sourced, UpSettings } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import type { DashboardPage } from '../dashboard/page.ts';
 import { openIdentity } from '../files/identity.ts';
+import { LOG_DIRECTORY } from '../files/log-directory.ts';
 import { createHttpApp } from '../http/app.ts';
 import { bindHttp } from '../http/bind-http.ts';
 import { registerGroupGauges } from './group-gauges.ts';
@@ -42,8 +43,6 @@ export interface RunningNode {
 const HTTP_GRACE_MS = 1_000;
 /** The file of a data directory that holds the entries of peers that were met. */
 const PEER_BOOK_FILE = 'peers';
-/** The directory of a data directory that holds the log of the group. */
-const LOG_DIRECTORY = 'log';
 const NEVER = new Promise<never>(() => {});
 const transports = { quic: quicTransport, tls: tlsTransport };
 /** What is wrong with the address to bind, as opposed to this machine. */

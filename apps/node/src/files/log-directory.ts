@@ -1,0 +1,2 @@
+/** The directory in a data directory that holds the log of the node's group. */
+export const LOG_DIRECTORY = 'log';
