@@ -19,7 +19,7 @@ const withoutQuic = {
 };
 
 await build({
-  entryPoints: [`${here}/src/cli.ts`],
+  entryPoints: [`${here}/src/program.ts`],
   outfile,
   bundle: true,
   platform: 'node',
@@ -35,6 +35,6 @@ await build({
 });
 
 process.setSourceMapsEnabled(true);
+process.on('exit', () => rmSync(outfile, { force: true }));
 const { main } = await import(pathToFileURL(outfile).href);
-rmSync(outfile);
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2), outfile);

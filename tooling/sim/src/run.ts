@@ -74,6 +74,6 @@ export function describeFailure({ seed, scenario, violation, recent }: RunResult
     `seed ${seed}: ${scenario}`,
     ...recent.map((line) => `  ${line}`),
     `VIOLATED: ${violation?.message ?? 'nothing'}`,
-    `replay: pnpm sim --seed ${seed}`,
+    `replay: pnpm sim --whole --seed ${seed}`,
   ].join('\n');
 }

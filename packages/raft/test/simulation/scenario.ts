@@ -19,6 +19,8 @@ export interface ScenarioResult {
   /** Commands that members gave up. */
   readonly lost: number;
   readonly steps: number;
+  /** Equal for runs in which the same happened. */
+  readonly digest: string;
 }
 
 /**
@@ -94,6 +96,7 @@ function settle(cluster: Cluster): ScenarioResult {
     forced: checker.forcedEpochs.size,
     lost: checker.lost.size,
     steps: checker.steps,
+    digest: [checker.steps, cluster.acked, cluster.scheduled, cluster.nowMs, nodes[0]?.hash].join('/'),
   };
 }
 

@@ -1,0 +1,2 @@
+/** Seeds that once found something, each with a word on what it was. They run with every `pnpm test`. */
+export const pastMeshFailures: readonly { readonly seed: number; readonly found: string }[] = [];
