@@ -27,6 +27,7 @@ await build({
   target: 'node20',
   sourcemap: 'inline',
   conditions: ['@mosaik/source'],
+  external: ['esbuild'],
   plugins: [withoutQuic],
   logLevel: 'warning',
   banner: {
@@ -37,4 +38,8 @@ await build({
 process.setSourceMapsEnabled(true);
 process.on('exit', () => rmSync(outfile, { force: true }));
 const { main } = await import(pathToFileURL(outfile).href);
-process.exitCode = await main(process.argv.slice(2), outfile);
+process.exitCode = await main(
+  process.argv.slice(2),
+  outfile,
+  fileURLToPath(new URL('../../..', import.meta.url)),
+);

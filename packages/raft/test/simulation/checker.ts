@@ -1,6 +1,7 @@
 import type { LogWrite } from '@mosaik/raft';
 import type { RaftMember, RaftMessage } from '@mosaik/wire';
 import type { Effect } from '../../src/core/effect.ts';
+import type { Input } from '../../src/core/input.ts';
 import type { Cluster } from './cluster.ts';
 import { acknowledgements } from './invariants/acknowledgements.ts';
 import { assertKept, clients } from './invariants/clients.ts';
@@ -14,6 +15,7 @@ import { linearizability } from './invariants/linearizability.ts';
 import { reverts } from './invariants/reverts.ts';
 import { sets } from './invariants/sets.ts';
 import { states } from './invariants/states.ts';
+import { views } from './invariants/views.ts';
 import type { Call, Read, SimNode } from './sim-node.ts';
 import type { SimStore } from './store.ts';
 
@@ -23,6 +25,7 @@ const INVARIANTS: readonly CreateInvariant[] = [
   leaders,
   commits,
   sets,
+  views,
   acknowledgements,
   clients,
   reverts,
@@ -119,6 +122,10 @@ export class Checker {
         for (const invariant of this.#invariants) invariant.handleEntry?.(node, index, entry);
       }
     }
+  }
+
+  handleInput(node: SimNode, input: Input): void {
+    for (const invariant of this.#invariants) invariant.handleInput?.(node, input);
   }
 
   handleStep(node: SimNode): void {

@@ -270,6 +270,7 @@ export class Cluster extends Timeline {
       this.whenRunning(node, () => this.input(node, input));
       return;
     }
+    this.checker.handleInput(node, input);
     node.core.handle(input, this.localMs(node));
     this.checker.handleStep(node);
     this.touch(node);

@@ -93,7 +93,8 @@ function changeVoters({ cluster, victim }: Fault): void {
 
 /** The process stands still: stopped, swapped out, or busy with something else. */
 function pause({ cluster, victim }: Fault): void {
-  victim.pausedUntilMs = cluster.nowMs + cluster.int(cluster.chance(0.5) ? 300 : 3000);
+  const untilMs = cluster.nowMs + cluster.int(cluster.chance(0.5) ? 300 : 3000);
+  victim.pausedUntilMs = Math.max(victim.pausedUntilMs, untilMs);
 }
 
 /** The disk is slow for a while, or fails to sync, which ends the process; the write may be there all the same. */

@@ -1,4 +1,6 @@
+import type { RaftEpoch } from '@mosaik/wire';
 import { describeEpoch, sameEpoch } from '../../../src/core/epoch.ts';
+import type { SimNode } from '../sim-node.ts';
 import { type CreateInvariant, sideOf } from './invariant.ts';
 
 /** Terms do not go back, one durable vote per term, one leader per term (Raft §5.1, §5.2), within a side. */
@@ -8,9 +10,25 @@ export const elections: CreateInvariant = (checker, cluster) => {
   /** (side, incarnation, term) → the nonce voted for. */
   const votes = new Map<string, bigint>();
   const terms = new Map<string, number>();
+  /** Votes asked for of a member that heard its leader. */
+  const sticky = new Set<string>();
+  /** A pre-vote is being asked for, of a member in this term. */
+  let preVote: { term: number } | undefined;
   return {
+    handleInput(node, input) {
+      preVote = undefined;
+      if (input.type !== 'message' || input.message.body.type !== 'VoteRequest') return;
+      const { body } = input.message;
+      const s = node.core.state;
+      if (body.pre) preVote = { term: s.term };
+      const hears = s.hasLiveLeader(cluster.localMs(node)) && s.leader !== input.from;
+      if (hears && !body.transfer) sticky.add(keyOf(node, body));
+    },
     handleStep(node) {
       const s = node.core.state;
+      // Thesis §9.6: it binds nobody.
+      if (preVote && s.term !== preVote.term) throw checker.fail(node, 'changes its term for a pre-vote');
+      preVote = undefined;
       const side = sideOf(node);
       // A term that was not durable may be forgotten: no vote was given in it.
       const life = `${side}:${s.incarnation}:${node.life}`;
@@ -40,9 +58,15 @@ export const elections: CreateInvariant = (checker, cluster) => {
       }
     },
     handleSend(from, _, { body }) {
+      if (body.type === 'VoteResponse' && body.verdict.type === 'Granted' && sticky.has(keyOf(from, body)))
+        throw checker.fail(from, `grants ${describeEpoch(body.epoch)}, asked while it heard its leader`);
       if (body.type !== 'VoteResponse' || body.pre || body.verdict.type !== 'Granted') return;
       if (!sameEpoch(from.store.hardState?.vote, body.epoch))
         throw checker.fail(from, `grants ${describeEpoch(body.epoch)} before its vote is durable`);
     },
   };
 };
+
+function keyOf(node: SimNode, { epoch, pre }: { epoch: RaftEpoch; pre: boolean }): string {
+  return `${node.index}/${node.life}/${pre}/${epoch.nonce}`;
+}

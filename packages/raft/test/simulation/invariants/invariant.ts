@@ -2,6 +2,7 @@ import type { LogWrite } from '@mosaik/raft';
 import type { LogEntry, RaftMember, RaftMessage } from '@mosaik/wire';
 import type { Effect } from '../../../src/core/effect.ts';
 import { sameEpoch } from '../../../src/core/epoch.ts';
+import type { Input } from '../../../src/core/input.ts';
 import type { Checker } from '../checker.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Call, Read, SimNode } from '../sim-node.ts';
@@ -12,6 +13,8 @@ export interface Invariant {
   handleStart?(node: SimNode): void;
   /** A crash took the store too. */
   handleForgotten?(node: SimNode): void;
+  /** Before a core handles it. */
+  handleInput?(node: SimNode, input: Input): void;
   /** After every input of a core, and after the effects of every drain. */
   handleStep?(node: SimNode): void;
   /** After all effects of a turn: nothing of them is outstanding. */

@@ -36,7 +36,8 @@ function isCommand(entry: LogEntry): entry is Extract<LogEntry, { value: Uint8Ar
   return entry.type === 'Command' || entry.type === 'CommandMore';
 }
 
-function setBefore(log: RaftLog, index: number) {
+/** The entry that put the set in force before `index`. */
+export function setBefore(log: RaftLog, index: number) {
   for (let at = index - 1; at > 0; at -= 1) {
     const entry = log.entryAt(at);
     if (entry && !isCommand(entry) && entry.type !== 'Session') return { index: at, entry };

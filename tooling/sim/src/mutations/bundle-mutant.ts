@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { build } from 'esbuild';
+import type { Mutation } from './mutations.ts';
+
+/**
+ * The simulation with a bug in it, as one module for a worker.
+ *
+ * @throws when the text that is to be replaced is not there exactly once.
+ */
+export async function bundleMutant({ name, file, find, replace }: Mutation, top: string): Promise<string> {
+  const outfile = `${top}/tooling/sim/dist/mutant-${process.pid}-${name}.js`;
+  let changed = false;
+  await build({
+    entryPoints: [`${top}/tooling/sim/src/mutations/mutant.ts`],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    conditions: ['@mosaik/source'],
+    external: ['@matrixai/quic'],
+    logLevel: 'silent',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    plugins: [
+      {
+        name: 'mutate',
+        setup({ onLoad }) {
+          onLoad({ filter: /\.ts$/ }, ({ path }) => {
+            if (!path.endsWith(`/packages/${file}`)) return undefined;
+            changed = true;
+            return { contents: mutate(readFileSync(path, 'utf8'), name, find, replace), loader: 'ts' };
+          });
+        },
+      },
+    ],
+  });
+  if (!changed) throw new Error(`mutation ${name}: ${file} is not part of the simulation`);
+  return outfile;
+}
+
+export function mutate(text: string, name: string, find: string, replace: string): string {
+  const parts = text.split(find);
+  if (parts.length !== 2)
+    throw new Error(`mutation ${name}: its text is there ${parts.length - 1} times, not once: ${find}`);
+  return parts.join(replace);
+}
