@@ -22,7 +22,7 @@ export function chooseElectorate(s: RaftState, nowMs: number): Electorate | unde
 
 /** Voters: its set is what the log says; before that, genesis needs every listed voter met and empty. */
 function chooseVoters(s: RaftState): Electorate | undefined {
-  if (s.log.last > 0) return s.counted ? { kind: 'set', members: s.log.members } : undefined;
+  if (s.log.last > 0) return s.counted || isLeaving(s) ? { kind: 'set', members: s.log.members } : undefined;
   const voters = genesisVoters(s);
   if (!voters.includes(s.localId) || s.config.witness) return undefined;
   for (const peer of s.peers.values()) if (peer.status?.last) return undefined;
@@ -35,6 +35,15 @@ function chooseVoters(s: RaftState): Electorate | undefined {
     else return undefined;
   }
   return { kind: 'genesis', members };
+}
+
+/**
+ * Its log removes it, which may not be committed: perhaps nobody else has that entry, and the others, whose set still
+ * names this member, need its vote for a log that its own is ahead of. So it leads on, without counting itself, until
+ * they have it (thesis §4.2.2).
+ */
+function isLeaving(s: RaftState): boolean {
+  return s.heading === undefined && (s.log.leftAt(s.member) ?? 0) > s.commit;
 }
 
 function chooseDynamic(s: RaftState, nowMs: number): Electorate | undefined {

@@ -9,7 +9,7 @@ import {
   type RaftRun,
   type SnapshotEnvelope,
 } from '@mosaik/wire';
-import { sameEpoch } from './epoch.ts';
+import { isMember, sameEpoch } from './epoch.ts';
 import { commonPrefix } from './runs.ts';
 
 /** Entries of one epoch that follow each other. */
@@ -127,6 +127,12 @@ export class RaftLog {
     for (let i = inForce - 1; i >= 0; i -= 1) consider(this.#sets[i]?.members ?? []);
     consider(this.#former);
     return former;
+  }
+
+  /** Index of the first set without a member that counted before; undefined while it counts, or never did. */
+  leftAt({ peer, incarnation }: RaftMember): number | undefined {
+    const last = this.#sets.findLastIndex(({ members }) => isMember(members, peer, incarnation));
+    return last < 0 ? undefined : this.#sets[last + 1]?.index;
   }
 
   entryAt(index: number): LogEntry | undefined {

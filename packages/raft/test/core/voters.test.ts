@@ -170,16 +170,26 @@ describe('a voter is removed', () => {
     expect(remove(leading(), 3)).toContainEqual(refused('NotAVoter'));
   });
 
-  test('and stores that: it never campaigns again', () => {
+  test('and stores that: it never campaigns again, once that is committed', () => {
     const h = new Harness({
       term: 1,
       log: [
         { epoch: epochOf(1, 1), entries: [opening(3), { type: 'View', members: set(1, 2), learners: [] }] },
       ],
     });
-    expect(Harness.sent(h.advance(60_000))).toEqual([]);
+    h.receive(1, {
+      type: 'Append',
+      epoch: epochOf(1, 1),
+      side: undefined,
+      prev: { epoch: epochOf(1, 1), index: 2 },
+      entries: [],
+      commit: 2,
+      round: 0,
+      durable: 2,
+    });
     h.receive(1, { type: 'TimeoutNow', epoch: epochOf(1, 1) });
-    expect(Harness.sent(h.run())).toEqual([]);
+    const sent = [...Harness.sent(h.run()), ...Harness.sent(h.advance(60_000))];
+    expect(sent.filter(([, { type }]) => type === 'VoteRequest')).toEqual([]);
   });
 
   test('unless that is truncated: then the former set is in force', () => {
@@ -316,5 +326,56 @@ describe('one change at a time', () => {
       members: set(0, 1, 2),
       learners,
     });
+  });
+});
+
+describe('a member that its own log removes', () => {
+  const removed = (committed: number) => {
+    const h = new Harness({
+      size: 2,
+      term: 1,
+      log: [
+        {
+          epoch: epochOf(1, 1),
+          entries: [opening(2), { type: 'View', members: set(1), learners: [] }],
+        },
+      ],
+    });
+    h.receive(1, {
+      type: 'Append',
+      epoch: epochOf(1, 1),
+      side: undefined,
+      prev: { epoch: epochOf(1, 1), index: 2 },
+      entries: [],
+      commit: committed,
+      round: 0,
+      durable: 0,
+    });
+    h.run();
+    return h;
+  };
+  const asked = (h: Harness) =>
+    Harness.sent(h.advance(3 * ELECTION_MS)).filter(([, body]) => body.type === 'VoteRequest');
+
+  test('campaigns while that may not be committed, and needs the votes of the others (thesis §4.2.2)', () => {
+    const h = removed(1);
+    const [[to, request] = []] = asked(h);
+    expect(to).toBe(1);
+    expect(h.state.role).toBe('candidate');
+    if (request?.type !== 'VoteRequest') throw new Error('asks nobody');
+    h.receive(1, {
+      type: 'VoteResponse',
+      epoch: request.epoch,
+      pre: true,
+      term: 1,
+      verdict: { type: 'Granted' },
+    });
+    h.run();
+    expect(h.state.campaign?.pre).toBe(false);
+    expect(h.state.role).toBe('candidate');
+  });
+
+  test('never campaigns once it is committed', () => {
+    expect(asked(removed(2))).toEqual([]);
   });
 });

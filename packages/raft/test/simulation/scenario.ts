@@ -41,8 +41,8 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     maxDelayMs: [2, 20, 60][init.seed % 3] ?? 20,
     maxSyncMs: durable ? [0, 5, 30][(init.seed >> 2) % 3] : 0,
     drift: [0, 0, 0.01][(init.seed >> 5) % 3],
-    maxSkewMs: [0, 5000, 20_000][(init.seed >> 6) % 3],
     snapshotEvery: [undefined, 7, 16, 50][(init.seed >> 1) % 4],
+    maxSkewMs: [0, 20_000, 120_000][(init.seed >> 6) % 3],
     ...init,
     size,
   });

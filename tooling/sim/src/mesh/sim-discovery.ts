@@ -106,8 +106,9 @@ export class SimDiscovery {
     return [...this.#catalog.entries()].filter(({ entry }) => !entry.departed);
   }
 
+  /** An entry that a proven member sent. */
   feed(entry: SignedPeerEntry, fromSubject: boolean): void {
-    this.#ingest(entry, fromSubject, undefined);
+    this.#ingest(entry, fromSubject, undefined, true);
   }
 
   /** One catalog exchange; `done` with whether it succeeded. */
@@ -143,9 +144,14 @@ export class SimDiscovery {
     };
   }
 
-  #ingest(signed: SignedPeerEntry, fromSubject: boolean, link: number | undefined): void {
+  #ingest(signed: SignedPeerEntry, fromSubject: boolean, link: number | undefined, vouched = false): void {
     const nowMs = this.#ports.nowMs();
-    const verdict = this.#catalog.insert(signed, { nowMs, wallMs: this.#ports.wallMs(), fromSubject });
+    const verdict = this.#catalog.insert(signed, {
+      nowMs,
+      wallMs: this.#ports.wallMs(),
+      fromSubject,
+      vouched,
+    });
     if (verdict.type === 'own') {
       if (this.#ended || comparePeerEntryVersions(signed.entry.version, this.local.entry.version) <= 0)
         return;

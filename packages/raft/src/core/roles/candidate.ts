@@ -70,9 +70,11 @@ function startCampaign(
     electorate: electorate.kind,
     members: electorate.members.length,
   });
+  // Whoever leaves the set asks the others only.
+  const counts = isMember(electorate.members, s.localId, s.incarnation);
   if (pre) {
     ask(s, campaign);
-    record(s, campaign, s.localId, 'Granted', nowMs);
+    if (counts) record(s, campaign, s.localId, 'Granted', nowMs);
     return;
   }
   if (s.leader !== undefined) s.clearLeader();
@@ -81,7 +83,7 @@ function startCampaign(
   s.afterPersist(() => {
     if (s.campaign !== campaign) return;
     ask(s, campaign);
-    record(s, campaign, s.localId, 'Granted', nowMs);
+    if (counts) record(s, campaign, s.localId, 'Granted', nowMs);
   });
 }
 

@@ -65,7 +65,7 @@ export const commits: CreateInvariant = (checker, cluster) => {
     if (held.length < majority(members.length))
       throw checker.fail(node, `commits ${index}, held by ${held.length} of ${members.length}`);
     // A leader may have removed itself, which the others commit.
-    const removed = cluster.init.mode === 'voters' && s.log.membersIndex > (s.leadership?.openingIndex ?? 0);
+    const removed = cluster.init.mode === 'voters' && s.log.leftAt(s.member) !== undefined;
     if (!removed && !isMember(members, node.id, s.incarnation))
       throw checker.fail(node, 'leads without being in its set');
   }
