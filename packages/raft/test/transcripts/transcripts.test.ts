@@ -104,18 +104,6 @@ test('transfer: the target campaigns without pre-vote, the others let it (thesis
       .request(2, { type: 'Transfer', to: peerOf(1) }),
   ));
 
-test('a leader of an older term learns of the newer one and steps down (§5.1)', () => {
-  const stage = led().except('Status');
-  return matches(
-    'older-term',
-    stage
-      .unseen(() => stage.part(0, 1).part(0, 2).wait(402, 1))
-      .say('n0 is back')
-      .bond([0, 1], [0, 2])
-      .wait(101, 0),
-  );
-});
-
 /** n0 and n1 share a beginning; each then led a side of its own, and both took a command. */
 const split = (size: number) => {
   const common = { epoch: first, entries: [opening(size, true), command('common')] };
