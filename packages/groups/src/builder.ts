@@ -1,5 +1,6 @@
 import type { GroupKey, TicketValidator } from '@mosaik/handshake';
 import {
+  type CompactionOptions,
   type ConsensusOptions,
   consensus,
   type LogStorage,
@@ -36,6 +37,8 @@ export interface GroupBuilder extends CommonSteps {
 export interface MachineGroupBuilder<C, Q, R, O> extends CommonSteps {
   /** Where the log is kept; default in memory. Members need not agree. */
   withLogStorage(storage: LogStorage): this;
+  /** When to take snapshots and give up the log behind them. Members need not agree; better they do. */
+  withCompaction(options: CompactionOptions): this;
   /** As `GroupBuilder.join`. Joining a group again gives another handle on the same member. */
   join(): Group<C, Q, R, O>;
 }
@@ -45,6 +48,7 @@ export interface GroupPlan<C, Q, R, O> {
   readonly key: GroupKey;
   readonly machine: StateMachine<C, Q, R, O>;
   readonly storage: LogStorage | undefined;
+  readonly compaction: CompactionOptions | undefined;
   readonly config: ConsensusConfig;
   readonly validators: readonly TicketValidator[];
   readonly preference: Preference;
@@ -59,6 +63,7 @@ export function createGroupBuilder(key: GroupKey, joinPlan: JoinPlan): GroupBuil
       key,
       machine: noOp() satisfies NoOp,
       storage: undefined,
+      compaction: undefined,
       config: consensus({}),
       validators: [],
       preference: 'normal',
@@ -82,6 +87,11 @@ class Builder<C, Q, R, O> implements MachineGroupBuilder<C, Q, R, O> {
 
   withLogStorage(storage: LogStorage): this {
     this.#plan = { ...this.#plan, storage };
+    return this;
+  }
+
+  withCompaction(options: CompactionOptions): this {
+    this.#plan = { ...this.#plan, compaction: options };
     return this;
   }
 

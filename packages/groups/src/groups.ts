@@ -1,8 +1,8 @@
 import { BondAcceptor } from '@mosaik/bonds';
 import { deriveGroupId, type GroupKey } from '@mosaik/handshake';
-import { assertJoinable } from '@mosaik/raft';
+import { assertJoinable, LOG_REPLAY_SIGNATURE } from '@mosaik/raft';
 import type { Endpoint } from '@mosaik/transport';
-import { consensusDigest, derive, type GroupId, type NetworkId, safeU64, UniqueId } from '@mosaik/wire';
+import { consensusDigest, type GroupId, type NetworkId } from '@mosaik/wire';
 import {
   type Clock,
   type Logger,
@@ -103,16 +103,13 @@ export class Groups {
   }
 }
 
-/** How members catch up unless a machine brings its own way: replay of the log, in batches of so many entries. */
-const LOG_REPLAY_SIGNATURE = derive(UniqueId.from('mosaik/state-sync/log-replay/1'), safeU64.encode(256));
-
 /** Any difference in key, configuration, machine, state sync or validators gives another group. */
 function groupIdOf<C, Q, R, O>(plan: GroupPlan<C, Q, R, O>): GroupId {
   return deriveGroupId({
     key: plan.key,
     consensusDigest: consensusDigest(plan.config),
     machineSignature: plan.machine.signature,
-    stateSyncSignature: LOG_REPLAY_SIGNATURE,
+    stateSyncSignature: plan.machine.stateSync?.().signature ?? LOG_REPLAY_SIGNATURE,
     validatorSignatures: plan.validators.map((validator) => validator.signature),
   });
 }

@@ -6,14 +6,21 @@ export type { Bond, Bonds } from '@mosaik/bonds';
 export { type Expiration, GroupKey, InvalidTicket, type TicketValidator } from '@mosaik/handshake';
 export {
   type ApplyContext,
+  type CompactionOptions,
   type ConsensusOptions,
   consensus,
   type LogStorage,
+  logReplay,
   memoryLogStorage,
   type Preference,
   type RaftStatus,
   type Reverted,
   type StateMachine,
+  type StateOffer,
+  type StateSync,
+  type StateSyncHost,
+  type StateTransfer,
+  snapshotSync,
 } from '@mosaik/raft';
 export type { GroupBuilder, MachineGroupBuilder } from './builder.ts';
 export { CursorWatcher } from './cursor-watcher.ts';

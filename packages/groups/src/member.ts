@@ -94,6 +94,7 @@ export class Member<C, Q, R, O> {
       preference: plan.preference,
       machine: plan.machine,
       storage: plan.storage ?? memoryLogStorage(),
+      compaction: plan.compaction,
       handleReverted: (reverted) => this.#tell(reverted),
       components: {
         send: (peer, message, lane) => this.#bondManager?.send(peer, message, lane) ?? false,

@@ -20,6 +20,15 @@ export {
 export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';
 export type { Reverted } from './reverted.ts';
 export type { ApplyContext, StateMachine } from './state-machine.ts';
+export {
+  LOG_REPLAY_SIGNATURE,
+  logReplay,
+  type StateOffer,
+  type StateSync,
+  type StateSyncHost,
+  type StateTransfer,
+  snapshotSync,
+} from './state-sync.ts';
 export type { RaftStatus, Role, VoterSet } from './status.ts';
 export type {
   HardState,

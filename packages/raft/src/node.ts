@@ -24,6 +24,7 @@ import { Driver, type NodeEffect } from './driver.ts';
 import { RaftError } from './errors.ts';
 import { assertJoinable } from './joinable.ts';
 import { LeaderRequests } from './leader-requests.ts';
+import { OwnStateSync } from './own-state-sync.ts';
 import { type PendingCall, uncertain } from './pending.ts';
 import type { Preference } from './preference.ts';
 import { Queries } from './queries.ts';
@@ -97,6 +98,7 @@ export class RaftNode<C, Q, R, O = void> {
   readonly #queries: Queries<Q, R>;
   readonly #requests: LeaderRequests;
   readonly #snapshotter: Snapshotter | undefined;
+  readonly #ownSync: OwnStateSync | undefined;
   readonly #status: WatchCell<RaftStatus>;
   readonly #labels: Readonly<Record<string, string>>;
   readonly #storageProblem: (() => void) | undefined;
@@ -126,6 +128,7 @@ export class RaftNode<C, Q, R, O = void> {
         reluctance: typeof preference === 'object' ? preference.reluctant : preference === 'witness' ? 2 : 1,
         limits: { ...DEFAULT_LIMITS, retainBytes, revertHorizonBytes },
         durableAtOnce: storage.durableAtOnce,
+        ownStateSync: init.machine.stateSync?.().open !== undefined,
       },
       rng: components.rng,
       stored,
@@ -144,6 +147,11 @@ export class RaftNode<C, Q, R, O = void> {
     this.#calls = new Calls(MAX_CALLS);
     this.#life = components.rng.u64();
     this.#snapshotter = this.#createSnapshotter();
+    this.#ownSync = OwnStateSync.open(machine.stateSync?.(), {
+      core,
+      components,
+      input: (input) => this.#driver.handle(input),
+    });
     this.#applier = new Applier({
       machine,
       log: core.log,
@@ -233,7 +241,8 @@ export class RaftNode<C, Q, R, O = void> {
   handleMessage(peer: PeerId, bytes: Uint8Array): void {
     const message = RaftMessage.decode(bytes);
     this.#checkBounds(message);
-    this.#driver.handle({ type: 'message', from: peer, message });
+    if (message.body.type === 'StateSync') this.#ownSync?.handleMessage(peer, message.body.payload);
+    else this.#driver.handle({ type: 'message', from: peer, message });
   }
 
   /**
@@ -522,7 +531,8 @@ export class RaftNode<C, Q, R, O = void> {
 
   #createSnapshotter(): Snapshotter | undefined {
     const { machine, components, compaction: options } = this.#init;
-    if (!machine.snapshot || !machine.restore || this.#init.preference === 'witness') return undefined;
+    const kept = this.#init.preference === 'witness' || machine.stateSync?.().keepsLog;
+    if (!machine.snapshot || !machine.restore || kept) return undefined;
     return new Snapshotter({
       log: this.#core.log,
       clock: components.clock,
@@ -570,6 +580,9 @@ export class RaftNode<C, Q, R, O = void> {
         return;
       case 'revert':
         this.#handleRevert(effect);
+        return;
+      case 'fetch-state':
+        this.#ownSync?.fetch(effect.offer, effect.sources);
         return;
       case 'restore':
         if (this.#core.state.config.witness) return;
@@ -698,6 +711,7 @@ export class RaftNode<C, Q, R, O = void> {
     }
     this.#driver.close();
     this.#snapshotter?.close();
+    this.#ownSync?.close();
     this.#storageProblem?.();
     this.#slices.close();
     this.#sweep?.cancel();

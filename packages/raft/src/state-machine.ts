@@ -1,4 +1,5 @@
 import type { Codec, GroupId, NetworkId, UniqueId } from '@mosaik/wire';
+import type { StateSync } from './state-sync.ts';
 
 /** What `apply` may know beside the command: the same on every member. */
 export interface ApplyContext {
@@ -31,8 +32,8 @@ export interface StateMachine<C, Q, R, O = void> {
    */
   query(query: Q): R;
   readonly result?: Codec<R> | undefined;
-  /** Reserved for state transfer; log replay is used where it is absent. */
-  stateSync?(): unknown;
+  /** How members that are far behind get the state, the same at every call. Default: see `StateSync`. */
+  stateSync?(): StateSync;
   /**
    * The whole state, equal bytes on members that applied the same commands (and were restored from such bytes). Together
    * with `restore` it lets the log be compacted. Parts may be produced while later commands are applied already: what

@@ -10,6 +10,8 @@ export interface CoreConfig {
   readonly witness?: boolean | undefined;
   /** Multiplies the election timeout: 1, or a reluctant member's factor. */
   readonly reluctance: number;
+  /** The machine's state is transferred in a way of the group's own. */
+  readonly ownStateSync?: boolean | undefined;
   readonly limits: CoreLimits;
   /** The store is durable when a write returns: `persisted` need not be told. */
   readonly durableAtOnce?: boolean | undefined;

@@ -1,4 +1,4 @@
-import type { PeerId, RaftBody, RaftEpoch, RaftMessage } from '@mosaik/wire';
+import type { PeerId, RaftBody, RaftEpoch, RaftMessage, SnapshotOffer } from '@mosaik/wire';
 import type { Lane } from '../components.ts';
 import type { LogWrite, StoredSnapshot } from '../storage/log-storage.ts';
 import type { EntryRun } from './log.ts';
@@ -15,6 +15,8 @@ export type Effect =
   | { type: 'persist'; seq: number; write: LogWrite }
   /** Several sends may share one message object: encode it once. */
   | { type: 'send'; to: PeerId; message: RaftMessage; lane: Lane }
+  /** The machine's part of this snapshot is wanted, as `state` with its digest. A later one makes it void. */
+  | { type: 'fetch-state'; offer: SnapshotOffer; sources: readonly PeerId[] }
   /** The applied state becomes this one, without a snapshot that before the first entry; what was applied is gone. */
   | { type: 'restore'; snapshot: StoredSnapshot | undefined; sessions: Uint8Array }
   /** Entries up to here are committed: apply them. */

@@ -19,6 +19,8 @@ export type Input =
   | { type: 'persisted'; seq: number }
   /** The applied state as it was at the snapshot's index. */
   | { type: 'snapshot'; snapshot: HeldSnapshot }
+  /** What `fetch-state` asked for; undefined when the group's own way could not get it. */
+  | { type: 'state'; digest: Uint8Array; chunks: readonly Uint8Array[] | undefined }
   /** A `send` effect could not be carried out. */
   | { type: 'unsent'; to: PeerId; lane: Lane }
   /** This member is about to leave. */

@@ -39,6 +39,7 @@ import { handleChunkRequest, handleRangeRequest, handleSyncQuery } from './sync/
 import {
   handleChunk,
   handleRange,
+  handleState,
   handleSyncOffer,
   handleSyncPeer,
   handleSyncPeerGone,
@@ -106,6 +107,9 @@ export class RaftCore {
         return;
       case 'snapshot':
         handleSnapshot(s, input.snapshot);
+        return;
+      case 'state':
+        handleState(s, input.digest, input.chunks, nowMs);
         return;
       case 'unsent':
         if (input.lane === 'bulk') {

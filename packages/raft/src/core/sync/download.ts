@@ -19,9 +19,18 @@ export class Download {
   #parts: Uint8Array[] = [];
   readonly #chunkBytes: number;
 
-  constructor(offer: SnapshotOffer, chunkBytes: number) {
+  /**
+   * The group has a way of its own to transfer the machine's part: only the envelope is fetched here, until that way
+   * fails.
+   */
+  ownWay: boolean;
+  /** Asked for the machine's part, it has until then. */
+  stateUntilMs: number | undefined;
+
+  constructor(offer: SnapshotOffer, chunkBytes: number, ownWay: boolean) {
     this.offer = offer;
     this.#chunkBytes = chunkBytes;
+    this.ownWay = ownWay;
     this.fetch = this.#begin();
   }
 
@@ -32,6 +41,11 @@ export class Download {
   /** Takes what is there in order. */
   collect(): void {
     for (let piece = this.fetch.take(); piece; piece = this.fetch.take()) this.#parts.push(piece.value);
+  }
+
+  /** The machine's part came on the group's own way. */
+  deliver(chunks: readonly Uint8Array[]): void {
+    this.#parts.push(...chunks);
   }
 
   /** The whole, if it is what was promised. */
@@ -53,6 +67,8 @@ export class Download {
   /** From the beginning again, with nothing of what came. */
   restart(only: Source | undefined): void {
     this.only = only;
+    this.ownWay = false;
+    this.stateUntilMs = undefined;
     this.#parts = [];
     this.fetch = this.#begin();
   }
@@ -60,7 +76,7 @@ export class Download {
   #begin(): ParallelFetch<Uint8Array> {
     return new ParallelFetch({
       at: 0,
-      end: this.offer.bytes,
+      end: this.ownWay ? this.offer.envelopeBytes : this.offer.bytes,
       unit: this.#chunkBytes,
       perSource: PER_SOURCE,
       maxBufferedBytes: MAX_BUFFERED_BYTES,

@@ -6,6 +6,7 @@ import { handleAppend, requestAppends, take } from '../roles/follower.ts';
 import type { RaftState } from '../state.ts';
 import { Download, sameOffer } from './download.ts';
 import { ParallelFetch } from './parallel-fetch.ts';
+import { sameBytes } from './serve.ts';
 import { Source } from './source.ts';
 
 type Of<T extends RaftBody['type']> = Extract<RaftBody, { type: T }>;
@@ -14,6 +15,8 @@ const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
 const RANGES_PER_SOURCE = 8;
 /** A source that stalled is left alone for so many times as long as that took to notice. */
 const REST_FACTOR = 4;
+/** So many times as long the group's own way to transfer state has for all of it. */
+const STATE_FACTOR = 30;
 
 /**
  * A follower that is far behind, catching up by itself: with a snapshot where the leader's log does not reach back, then
@@ -150,7 +153,8 @@ function proceed(s: RaftState, sync: Sync, nowMs: number): void {
       sync.waitsUntilMs = nowMs + stallMs(s) / 2;
       return;
     }
-    if (!sync.download?.matches(offer)) sync.download = new Download(offer, s.config.limits.syncChunkBytes);
+    if (!sync.download?.matches(offer))
+      sync.download = new Download(offer, s.config.limits.syncChunkBytes, s.config.ownStateSync === true);
     s.note('info', 'fetches a snapshot', { index: offer.index, bytes: offer.bytes });
   } else {
     sync.download = undefined;
@@ -162,7 +166,8 @@ function proceed(s: RaftState, sync: Sync, nowMs: number): void {
       maxBufferedBytes: MAX_BUFFERED_BYTES,
     });
   }
-  pump(s, sync, nowMs);
+  if (sync.download?.fetch.done) handleFetched(s, sync, sync.download, nowMs);
+  else pump(s, sync, nowMs);
 }
 
 /**
@@ -269,8 +274,38 @@ export function handleChunk(s: RaftState, from: PeerId, body: Of<'Chunk'>, nowMs
     download.fetch.handleAnswer(source, body.offset, body.offset + length, length, body.bytes);
     download.collect();
   }
-  if (download.fetch.done) install(s, sync, download, nowMs);
+  if (download.fetch.done) handleFetched(s, sync, download, nowMs);
   else pump(s, sync, nowMs);
+}
+
+function handleFetched(s: RaftState, sync: Sync, download: Download, nowMs: number): void {
+  if (!download.ownWay) {
+    install(s, sync, download, nowMs);
+    return;
+  }
+  download.stateUntilMs = nowMs + STATE_FACTOR * stallMs(s);
+  const sources = [...sync.sources.values()].filter(({ snapshot }) => download.matches(snapshot));
+  s.emit({ type: 'fetch-state', offer: download.offer, sources: sources.map(({ id }) => id) });
+}
+
+/** The group's own way gave the machine's part of a snapshot, or nothing: then it is fetched like any other. */
+export function handleState(
+  s: RaftState,
+  digest: Uint8Array,
+  chunks: readonly Uint8Array[] | undefined,
+  nowMs: number,
+): void {
+  const { sync } = s;
+  const download = sync?.download;
+  if (!sync || download?.stateUntilMs === undefined || !sameBytes(download.offer.digest, digest)) return;
+  download.stateUntilMs = undefined;
+  if (chunks) {
+    download.deliver(chunks);
+    install(s, sync, download, nowMs);
+  } else {
+    download.restart(undefined);
+    pump(s, sync, nowMs);
+  }
 }
 
 function install(s: RaftState, sync: Sync, download: Download, nowMs: number): void {
@@ -290,6 +325,12 @@ function install(s: RaftState, sync: Sync, download: Download, nowMs: number): v
     s.ackDue = true;
     s.note('info', 'installed a snapshot', { index: finished.snapshot.index });
     proceed(s, sync, nowMs);
+    return;
+  }
+  if (download.ownWay) {
+    s.note('warn', 'the state that came is not what was promised', { index: download.offer.index });
+    download.restart(undefined);
+    pump(s, sync, nowMs);
     return;
   }
   // Whose part was wrong is not known unless there was only one: from now on one after the other is asked.
@@ -351,6 +392,9 @@ export function handleSyncTick(s: RaftState, nowMs: number): void {
     release(sync, source);
     source.rest(nowMs + REST_FACTOR * stallMs(s));
   }
+  const stateUntilMs = sync.download?.stateUntilMs;
+  if (sync.download && stateUntilMs !== undefined && nowMs >= stateUntilMs)
+    handleState(s, sync.download.offer.digest, undefined, nowMs);
   pump(s, sync, nowMs);
   if (sync.stuckSinceMs !== undefined && nowMs - sync.stuckSinceMs >= stallMs(s)) askForPlan(s, sync, nowMs);
 }
@@ -359,6 +403,7 @@ export function nextSyncDeadlineMs(s: RaftState): number | undefined {
   const { sync } = s;
   if (!sync) return undefined;
   let next = sync.waitsUntilMs;
+  next = Math.min(next, sync.download?.stateUntilMs ?? Number.POSITIVE_INFINITY);
   if (sync.stuckSinceMs !== undefined) next = Math.min(next, sync.stuckSinceMs + stallMs(s));
   for (const source of sync.sources.values()) next = Math.min(next, source.stallsAtMs(stallMs(s)));
   return next;
