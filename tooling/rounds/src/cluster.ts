@@ -8,7 +8,7 @@ import { Member } from './member.ts';
 import type { MemberStatus } from './messages.ts';
 
 /** After faults end, the group is whole again within this. */
-const RECOVERY_LIMIT_MS = 40_000;
+const RECOVERY_LIMIT_MS = 90_000;
 const POLL_MS = 50;
 
 /** The voters of one group, each a process with a directory. */

@@ -118,5 +118,5 @@ export const FAULT_NAMES: readonly string[] = Object.keys(FAULTS);
 export function inflict(name: string, cluster: Cluster, rng: Rng): Promise<string> {
   const fault = FAULTS[name];
   if (!fault) throw new TypeError(`no fault ${name}`);
-  return fault(cluster, rng, 300 + int(rng, 2200));
+  return fault(cluster, rng, 300 + int(rng, 3700));
 }

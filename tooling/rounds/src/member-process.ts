@@ -31,10 +31,11 @@ const group = network.groups
   .withConsensus(
     consensus({
       quorum: { voters: start.voters as PeerId[] },
-      heartbeatIntervalMs: 100,
-      heartbeatJitterMs: 20,
-      electionTimeoutMs: 500,
-      electionTimeoutJitterMs: 300,
+      // Long enough for a machine that does much else, short enough for what is inflicted to matter.
+      heartbeatIntervalMs: 200,
+      heartbeatJitterMs: 50,
+      electionTimeoutMs: 1200,
+      electionTimeoutJitterMs: 1200,
       bootstrapDelayMs: 300,
     }),
   )

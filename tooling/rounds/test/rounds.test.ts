@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { History, type Write } from '../src/history.ts';
+import { relayLinks } from '../src/relays.ts';
+import { runRounds } from '../src/rounds.ts';
+
+describe('real processes', { timeout: 300_000 }, () => {
+  const here = fileURLToPath(new URL('..', import.meta.url));
+  let executable = '';
+  beforeAll(async () => {
+    mkdirSync(join(here, 'dist'), { recursive: true });
+    const outdir = mkdtempSync(join(here, 'dist', 'test-'));
+    executable = join(outdir, 'member-process.js');
+    await build({
+      entryPoints: [join(here, 'src/member-process.ts')],
+      outfile: executable,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      conditions: ['@mosaik/source'],
+      external: ['@matrixai/*'],
+      banner: {
+        js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+      },
+      logLevel: 'silent',
+    });
+    return () => rmSync(outdir, { recursive: true, force: true });
+  });
+
+  test.each([
+    ['killAll', 3],
+    ['stopLeader', 3],
+    ['cutLeader', 5],
+  ] as const)('%s of %i: no acknowledged write is lost, no strong read is stale', async (fault, nodes) => {
+    const lines: string[] = [];
+    onTestFinished(({ task }) => {
+      if (task.result?.state === 'fail') console.log(lines.join('\n'));
+    });
+    const print = (line: string) => void lines.push(line);
+    const init = { executable, seed: 1, rounds: 2, nodes, fault, createLinks: relayLinks, print };
+    const result = await runRounds(init);
+    expect(result.problems).toEqual([]);
+    expect(result.rounds).toBe(2);
+    expect(result.acknowledged).toBeGreaterThan(0);
+    expect(result.reads).toBeGreaterThan(0);
+  });
+});
+
+describe('the check of a history notices', () => {
+  const write = (id: string, startedMs: number, endedMs: number, index: number): Write => {
+    return { type: 'write', key: 'k', id, startedMs, endedMs, outcome: 'acknowledged', index };
+  };
+  const entry = (id: string, index: number) => ({ key: 'k', id, index });
+  const read = (startedMs: number, endedMs: number, found?: ReturnType<typeof entry>) => {
+    return { type: 'read' as const, key: 'k', startedMs, endedMs, entry: found };
+  };
+
+  test('nothing in one that is right', () => {
+    const history = new History();
+    history.writes.push(write('a', 0, 10, 1), write('b', 5, 20, 2), {
+      ...write('c', 6, 30, 0),
+      outcome: 'unknown',
+    });
+    history.reads.push(read(0, 3), read(4, 12, entry('a', 1)), read(6, 25, entry('b', 2)));
+    expect(history.problems([entry('a', 1), entry('b', 2)])).toEqual([]);
+  });
+
+  test.each([
+    ['an acknowledged write that is gone', [write('a', 0, 10, 1)], [], [], /lost/],
+    ['one at another index', [write('a', 0, 10, 1)], [], [entry('a', 2)], /lost/],
+    ['one applied twice', [write('a', 0, 10, 1)], [], [entry('a', 1), entry('a', 2)], /twice/],
+    [
+      'a refused one that is there',
+      [{ ...write('a', 0, 9, 0), outcome: 'refused' as const }],
+      [],
+      [entry('a', 1)],
+      /refused/,
+    ],
+    [
+      'writes in the wrong order',
+      [write('a', 0, 10, 2), write('b', 11, 20, 1)],
+      [],
+      [entry('b', 1), entry('a', 2)],
+      /began after/,
+    ],
+    ['a stale read', [write('a', 0, 10, 1)], [read(11, 12)], [entry('a', 1)], /stale read/],
+    [
+      'a read behind another',
+      [{ ...write('a', 0, 99, 1), outcome: 'unknown' as const }],
+      [read(1, 5, entry('a', 1)), read(6, 7)],
+      [entry('a', 1)],
+      /stale read/,
+    ],
+    ['a read of the future', [write('a', 20, 30, 1)], [read(1, 5, entry('a', 1))], [entry('a', 1)], /future/],
+  ])('%s', (_what, writes, reads, entries, problem) => {
+    const history = new History();
+    history.writes.push(...writes);
+    history.reads.push(...reads);
+    expect(history.problems(entries).join()).toMatch(problem);
+  });
+});
