@@ -72,6 +72,21 @@ describe('PROTOCOL.md says what the code does', () => {
     expect(page).toEqual([...rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row));
   });
 
+  test('the variants of enums without fields, in the order of their numbers', () => {
+    const rows = table('enum').map(([name, list]) => [quoted(name)[0] ?? '', quoted(list)] as const);
+    expect(rows.map(([name]) => name)).toEqual(['verdict', 'reason']);
+    for (const [name, variants] of rows) {
+      const seen = new Map<number, string>();
+      for (const { schema, bytes, value } of vectors) {
+        if (schema !== 'RaftMessage') continue;
+        // The last field of its message, and so the last byte.
+        const found = (value as { body: Record<string, { type: string }> }).body[name];
+        if (found) seen.set(bytes.at(-1) ?? -1, found.type);
+      }
+      expect([...seen].sort(([a], [b]) => a - b)).toEqual([...variants.entries()]);
+    }
+  });
+
   test('the messages of discovery', () => {
     const names = Object.fromEntries(table('link').map(([link, list]) => [link, quoted(list)]));
     const missing = (schema: wire.Schema<never>, types: readonly string[] = []) =>
