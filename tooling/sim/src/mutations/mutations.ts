@@ -87,8 +87,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'removed-member-campaigns',
     file: `${CORE}/electorate.ts`,
-    find: "return s.counted ? { kind: 'set', members: s.log.members } : undefined;",
-    replace: "return { kind: 'set', members: s.log.members };",
+    find: 's.counted || isLeaving(s) ?',
+    replace: 's.role ?',
   },
   {
     name: 'amnesiac-votes-again',
