@@ -1,8 +1,8 @@
 import type { PeerId } from '@mosaik/wire';
 import { countReached, reachesMajority } from './core/electorate.ts';
 import { sameEpoch } from './core/epoch.ts';
+import { countHeard } from './core/leadership.ts';
 import { majority } from './core/quorum.ts';
-import { countHeard } from './core/roles/leader.ts';
 import type { RaftState } from './core/state.ts';
 import { genesisVoters } from './core/witness.ts';
 

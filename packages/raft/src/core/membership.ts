@@ -1,6 +1,6 @@
 import type { PeerId, RaftMember } from '@mosaik/wire';
 import { isPresent } from './electorate.ts';
-import type { Leadership } from './roles/leader.ts';
+import type { Leadership } from './leadership.ts';
 import type { RaftState } from './state.ts';
 
 /** Most members of a set, learners included. */

@@ -1,9 +1,9 @@
-import type { PeerId, RaftEpoch } from '@mosaik/wire';
+import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
+import { maybeClaim } from './claim.ts';
 import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
-import { maybeClaim } from './merge.ts';
 import type { Standing } from './peer.ts';
 import { outranks } from './rank.ts';
-import { requestAppends } from './roles/follower.ts';
+import { requestAppends } from './roles/rejection.ts';
 import type { RunTable } from './runs.ts';
 import { describeSelf } from './standing.ts';
 import type { RaftState } from './state.ts';
@@ -69,6 +69,12 @@ export interface Destination extends RunTable {
   readonly side: RaftEpoch | undefined;
 }
 
+/** This side gave way: its members move with the first append of `epoch.leader` in exactly `term`. */
+export interface Yielding extends Destination {
+  readonly term: number;
+  readonly untilMs: number;
+}
+
 /**
  * Follows a leader of another side, giving up what that one does not have (consensus D8).
  */
@@ -88,6 +94,20 @@ export function moveOver(s: RaftState, { epoch, side, runs, last }: Destination,
   s.setHardState(epoch.term, undefined);
   s.follow(epoch, side, nowMs);
   requestAppends(s);
+}
+
+/** Whether an append of another side is the one that this side gave way to; if so, moves over. */
+export function maybeMoveOver(
+  s: RaftState,
+  { epoch, side }: Extract<RaftBody, { type: 'Append' }>,
+  nowMs: number,
+): boolean {
+  const { yielding } = s;
+  if (!yielding || !s.isYielding(nowMs)) return false;
+  if (epoch.leader !== yielding.epoch.leader || epoch.term !== yielding.term) return false;
+  if (!sameEpoch(side, yielding.side)) return false;
+  moveOver(s, { ...yielding, epoch }, nowMs);
+  return true;
 }
 
 /** Whether this member's side gives way to the other's. The same facts decide the opposite at the other end. */

@@ -1,9 +1,9 @@
 import type { PeerId, RaftEpoch } from '@mosaik/wire';
+import { type Asker, answerRequest } from './asker.ts';
 import type { RefusalReason } from './effect.ts';
 import { isMember } from './epoch.ts';
+import type { Leadership } from './leadership.ts';
 import type { Progress } from './progress.ts';
-import { type Asker, answerRequest } from './requests.ts';
-import type { Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
 import { isRemoved } from './voters.ts';
 import { isWitness } from './witness.ts';

@@ -1,8 +1,8 @@
 import type { RaftRequest } from '@mosaik/wire';
+import type { Verdict } from './asker.ts';
+import { countHeard, type Leadership } from './leadership.ts';
 import { changeSet, isSettled, MAX_VIEW } from './membership.ts';
 import { majority } from './quorum.ts';
-import type { Verdict } from './requests.ts';
-import { countHeard, type Leadership } from './roles/leader.ts';
 import type { RaftState } from './state.ts';
 import { isWitness } from './witness.ts';
 

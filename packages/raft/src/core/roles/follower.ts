@@ -1,9 +1,10 @@
-import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
+import type { PeerId, RaftBody } from '@mosaik/wire';
 import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
-import { maybeMoveOver } from '../merge.ts';
 import { majority } from '../quorum.ts';
+import { maybeMoveOver } from '../sides.ts';
 import type { RaftState } from '../state.ts';
-import { beginSync, bufferAppend } from '../sync/sync.ts';
+import { beginSync, bufferAppend } from '../sync/sync-state.ts';
+import { reject } from './rejection.ts';
 
 type Append = Extract<RaftBody, { type: 'Append' }>;
 type Committed = Extract<RaftBody, { type: 'Committed' }>;
@@ -137,22 +138,6 @@ export function take(
     }
   }
   return index;
-}
-
-function reject(s: RaftState, to: PeerId, epoch: RaftEpoch, prev: number): void {
-  s.send(to, {
-    type: 'Appended',
-    epoch,
-    term: s.term,
-    match: Math.min(s.matched, s.durable),
-    round: s.round,
-    reject: { prev, last: s.log.last, runs: s.log.runsUpTo(s.log.last) },
-  });
-}
-
-/** Asks the leader that is followed from now on to start over from where the logs agree. */
-export function requestAppends(s: RaftState): void {
-  if (s.leader && s.epoch) reject(s, s.leader, s.epoch, 0);
 }
 
 /**

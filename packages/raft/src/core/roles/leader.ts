@@ -1,47 +1,19 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
+import { handleCommittedChange } from '../asker.ts';
+import { handleClaimTick } from '../claim.ts';
 import { reachesMajority } from '../electorate.ts';
 import { describeEpoch, sameEpoch } from '../epoch.ts';
+import { countHeard, type Leadership } from '../leadership.ts';
 import { entryBytes } from '../log.ts';
 import { isSettled, maybeChangeView } from '../membership.ts';
-import { type ClaimOut, handleMergeTick } from '../merge.ts';
 import { Progress } from '../progress.ts';
 import { majority, quorumValue } from '../quorum.ts';
-import { type Asker, handleCommittedChange } from '../requests.ts';
 import type { RaftState } from '../state.ts';
 import { beginTransfer, flushTransfer, handleNewLeader } from '../transfer.ts';
 import { isRemoved } from '../voters.ts';
 import type { Campaign } from './candidate.ts';
 
 type Appended = Extract<RaftBody, { type: 'Appended' }>;
-
-/** What only a leader keeps. */
-export interface Leadership {
-  readonly epoch: RaftEpoch;
-  /** Index of its opening entry: from there on everything is its own. */
-  readonly openingIndex: number;
-  readonly sinceMs: number;
-  readonly progress: Map<PeerId, Progress>;
-  /** Newest read round sent. */
-  round: number;
-  /** Whoever has not confirmed this round was not heard since this leader was away. */
-  freshRound: number;
-  /** Turn whose end tells callers that the commit index went on. */
-  commitTurn: number;
-  /** Turn that asked for another one. */
-  askedTurn: number;
-  uncommittedBytes: number;
-  heartbeatDeadlineMs: number;
-  suspendedSinceMs: number | undefined;
-  /** Members of the set that answered within an election timeout, when last counted. */
-  heard: number;
-  /** A change of the set that somebody waits for. */
-  /** Incarnations that lost what they acknowledged, while this leader leads. */
-  readonly forgetful: Map<PeerId, bigint>;
-  change: { readonly asker: Asker; readonly index: number } | undefined;
-  /** To the leader of another side, and when the next one may be made. */
-  claim: ClaimOut | undefined;
-  claimAfterMs: number;
-}
 
 export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): void {
   const { epoch, electorate, answers } = campaign;
@@ -187,7 +159,7 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
   if (!leadership || nowMs < leadership.heartbeatDeadlineMs) return;
   const { heartbeatIntervalMs, heartbeatJitterMs } = s.config.consensus;
   leadership.heartbeatDeadlineMs = nowMs + heartbeatIntervalMs - s.rng.float() * heartbeatJitterMs;
-  handleMergeTick(s, nowMs);
+  handleClaimTick(s, nowMs);
   checkQuorum(s, leadership, nowMs);
   if (s.leadership !== leadership) return;
   maybeChangeView(s, nowMs);
@@ -274,27 +246,6 @@ function checkQuorum(s: RaftState, leadership: Leadership, nowMs: number): void 
   s.note('warn', 'suspended for too long: stands down', { epoch: describeEpoch(leadership.epoch) });
   s.becomeFollower(s.term, nowMs);
   if (alone) s.hastenElection(nowMs);
-}
-
-/** Members of the set that answered within an election timeout, this one included. */
-export function countHeard(
-  s: RaftState,
-  leadership: Leadership,
-  nowMs: number,
-  members: readonly RaftMember[] = s.log.members,
-): number {
-  let heard = 0;
-  for (const { peer, incarnation } of members) {
-    if (peer === s.localId) {
-      if (incarnation === s.incarnation) heard += 1;
-      continue;
-    }
-    const progress = leadership.progress.get(peer);
-    if (progress?.incarnation !== incarnation || progress.forgot) continue;
-    if (progress.round < leadership.freshRound) continue;
-    if (nowMs - progress.lastAckMs <= s.electionTimeoutMs) heard += 1;
-  }
-  return heard;
 }
 
 /**

@@ -1,13 +1,16 @@
-import type { PeerId, RaftBody, RaftEpoch, RaftRun, SnapshotOffer } from '@mosaik/wire';
+import type { PeerId, RaftBody, SnapshotOffer } from '@mosaik/wire';
 import { sameEpoch } from '../epoch.ts';
 import { type EntryRun, entryBytes } from '../log.ts';
 import type { Peer } from '../peer.ts';
-import { handleAppend, requestAppends, take } from '../roles/follower.ts';
+import { handleAppend, take } from '../roles/follower.ts';
+import { requestAppends } from '../roles/rejection.ts';
 import type { RaftState } from '../state.ts';
 import { Download, sameOffer } from './download.ts';
 import { ParallelFetch } from './parallel-fetch.ts';
+import { epochIn, isOfRun } from './plan.ts';
 import { sameBytes } from './serve.ts';
 import { Source } from './source.ts';
+import { askForPlan, createSync, release, type Sync, stallMs } from './sync-state.ts';
 
 type Of<T extends RaftBody['type']> = Extract<RaftBody, { type: T }>;
 
@@ -17,69 +20,6 @@ const RANGES_PER_SOURCE = 8;
 const REST_FACTOR = 4;
 /** So many times as long the group's own way to transfer state has for all of it. */
 const STATE_FACTOR = 30;
-
-/**
- * A follower that is far behind, catching up by itself: with a snapshot where the leader's log does not reach back, then
- * with ranges of committed entries from several members; the leader tells by its run table what is right.
- */
-export interface Sync {
-  readonly epoch: RaftEpoch;
-  plan: Of<'SyncPlan'> | undefined;
-  /** Entries up to here are fetched; those after it come as appends. */
-  target: number;
-  readonly sources: Map<PeerId, Source>;
-  /** Waits for the plan, or for offers, until then. */
-  waitsUntilMs: number;
-  download: Download | undefined;
-  ranges: ParallelFetch<EntryRun[]> | undefined;
-  /** Since when nobody could be asked for what is missing. */
-  stuckSinceMs: number | undefined;
-  /** Appends of the leader that came meanwhile; they are not acknowledged. */
-  readonly appends: Of<'Append'>[];
-  appendBytes: number;
-}
-
-/** Asks the leader how to catch up. */
-export function beginSync(s: RaftState, nowMs: number): void {
-  if (!s.epoch) return;
-  s.sync ??= createSync(s, s.epoch);
-  askForPlan(s, s.sync, nowMs);
-}
-
-function createSync(s: RaftState, epoch: RaftEpoch): Sync {
-  s.note('info', 'catches up', { from: s.log.last });
-  s.emit({ type: 'count', name: 'mosaik.groups.raft.syncs' });
-  return {
-    epoch,
-    plan: undefined,
-    target: 0,
-    sources: new Map(),
-    waitsUntilMs: 0,
-    download: s.interrupted,
-    ranges: undefined,
-    stuckSinceMs: undefined,
-    appends: [],
-    appendBytes: 0,
-  };
-}
-
-function askForPlan(s: RaftState, sync: Sync, nowMs: number): void {
-  sync.plan = undefined;
-  sync.ranges = undefined;
-  sync.stuckSinceMs = undefined;
-  sync.waitsUntilMs = nowMs + stallMs(s);
-  s.send(sync.epoch.leader, { type: 'SyncRequest', epoch: sync.epoch });
-}
-
-/** Keeps an append for when what comes before it is here; beyond the bound it will be asked for again. */
-export function bufferAppend(s: RaftState, sync: Sync, body: Of<'Append'>): void {
-  if (body.entries.length === 0) return;
-  let bytes = 0;
-  for (const run of body.entries) for (const entry of run.entries) bytes += entryBytes(entry);
-  if (sync.appendBytes + bytes > 2 * s.config.limits.maxInflightBytes) return;
-  sync.appends.push(body);
-  sync.appendBytes += bytes;
-}
 
 export function handleSyncPlan(s: RaftState, from: PeerId, plan: Of<'SyncPlan'>, nowMs: number): void {
   if (s.role !== 'follower' || s.leader !== from || !s.epoch || !sameEpoch(plan.epoch, s.epoch)) return;
@@ -197,19 +137,19 @@ function pump(s: RaftState, sync: Sync, nowMs: number): void {
   const { plan, download, ranges } = sync;
   if (!plan || sync.waitsUntilMs !== Number.POSITIVE_INFINITY) return;
   const sources = [...sync.sources.values()];
-  const fetch = ranges ?? download?.fetch;
-  if (!fetch) return;
+  const fetching = ranges ?? download?.fetch;
+  if (!fetching) return;
   const firstKnown = plan.runs[0]?.first ?? 1;
   const may = ranges
     ? (source: Source, at: number) =>
         source.base < at && source.commit >= at && (source.leads || at >= firstKnown)
     : (source: Source) => download?.matches(source.snapshot) === true && (download.only ?? source) === source;
-  for (const { to, at, end } of fetch.requests(sources, nowMs, may)) {
+  for (const { to, at, end } of fetching.requests(sources, nowMs, may)) {
     if (ranges) s.send(to, { type: 'RangeRequest', from: at, to: end - 1 });
     else if (download)
       s.send(to, { type: 'ChunkRequest', digest: download.offer.digest, offset: at, length: end - at });
   }
-  if (fetch.waits || fetch.done) sync.stuckSinceMs = undefined;
+  if (fetching.waits || fetching.done) sync.stuckSinceMs = undefined;
   else sync.stuckSinceMs ??= nowMs;
 }
 
@@ -349,13 +289,6 @@ function handleLie(s: RaftState, sync: Sync, source: Source, what: string): void
   release(sync, source);
 }
 
-function release(sync: Sync, source: Source): void {
-  sync.ranges?.release(source);
-  sync.download?.fetch.release(source);
-  if (sync.download?.only === source) sync.download.only = undefined;
-  source.asked = 0;
-}
-
 /** Appends that came meanwhile are taken now, and the leader goes on from where that leads. */
 function endSync(s: RaftState, sync: Sync, nowMs: number): void {
   s.sync = undefined;
@@ -365,16 +298,6 @@ function endSync(s: RaftState, sync: Sync, nowMs: number): void {
     handleAppend(s, sync.epoch.leader, append, nowMs);
   }
   if (sameEpoch(s.epoch, sync.epoch)) requestAppends(s);
-}
-
-/** Its leader is gone: what was fetched of a snapshot is kept, for whoever offers the same. */
-export function abandonSync(s: RaftState): void {
-  const { sync } = s;
-  if (!sync) return;
-  for (const source of sync.sources.values()) release(sync, source);
-  if (sync.download) sync.download.only = undefined;
-  s.interrupted = sync.download;
-  s.sync = undefined;
 }
 
 export function handleSyncTick(s: RaftState, nowMs: number): void {
@@ -407,27 +330,4 @@ export function nextSyncDeadlineMs(s: RaftState): number | undefined {
   if (sync.stuckSinceMs !== undefined) next = Math.min(next, sync.stuckSinceMs + stallMs(s));
   for (const source of sync.sources.values()) next = Math.min(next, source.stallsAtMs(stallMs(s)));
   return next;
-}
-
-function stallMs(s: RaftState): number {
-  return s.electionTimeoutMs;
-}
-
-/** Which epoch the leader has at `index`; undefined where its table does not reach. */
-function epochIn(
-  { runs, last }: { runs: readonly RaftRun[]; last: number },
-  index: number,
-): RaftEpoch | undefined {
-  if (index > last) return undefined;
-  return runs.findLast(({ first }) => first <= index)?.epoch;
-}
-
-/** Whether [first, last] lies within one run of the leader's, of that epoch. Below its table it is the leader's word. */
-function isOfRun(plan: Of<'SyncPlan'>, epoch: RaftEpoch, first: number, last: number): boolean {
-  const known = plan.runs[0]?.first ?? 1;
-  if (last < known) return true;
-  const own = epochIn(plan, last);
-  return (
-    sameEpoch(own, epoch) && (first < known || plan.runs.findLast((run) => run.first <= first)?.epoch === own)
-  );
 }
