@@ -20,6 +20,8 @@ export class Progress {
   /** Lost, or never had, what it acknowledged: counts for nothing, and is sent nothing but heartbeats. */
   forgot = false;
   lastAckMs: number;
+  /** When its match last advanced, or the first of what is on the way was sent. */
+  advancedMs = 0;
   /** It catches up by itself up to here, from other members too; 0 when it does not. */
   syncTo = 0;
   /** When it was last told how, and what it had then. */
@@ -39,19 +41,23 @@ export class Progress {
     return this.#inflight.length;
   }
 
-  handleSent(to: number, bytes: number): void {
+  handleSent(to: number, bytes: number, nowMs: number): void {
     if (this.probing) {
       this.awaiting = true;
       return;
     }
+    if (this.#inflight.length === 0) this.advancedMs = nowMs;
     this.next = to + 1;
     this.#inflight.push({ to, bytes });
     this.inflightBytes += bytes;
   }
 
-  handleAck(match: number): void {
+  handleAck(match: number, nowMs: number): void {
     this.engaged = true;
-    if (match > this.match) this.match = match;
+    if (match > this.match) {
+      this.match = match;
+      this.advancedMs = nowMs;
+    }
     while (this.#inflight.length > 0 && (this.#inflight[0]?.to ?? 0) <= match) {
       this.inflightBytes -= this.#inflight.shift()?.bytes ?? 0;
     }

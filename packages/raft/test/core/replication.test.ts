@@ -262,6 +262,27 @@ describe('a leader', () => {
     expect(turn).toContainEqual(expect.objectContaining({ type: 'accepted', first: 10, count: 3, index: 4 }));
     expect(turn).toContainEqual({ type: 'refused', first: 13, count: 2, reason: 'Overloaded' });
   });
+
+  test('sends an append again that stays unacknowledged, though heartbeats are answered', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.ack(1, 3);
+    h.ack(2, 3);
+    h.input(propose(1, [[encode('x')]]));
+    h.run();
+    h.ack(1, 4);
+    // Member 2 follows anew: what it had of this epoch it no longer knows to be the leader's.
+    let again: unknown;
+    for (let waited = 0; waited <= ELECTION_MS + 2 * HEARTBEAT_MS; waited += HEARTBEAT_MS) {
+      const sent = Harness.sent(h.advance(HEARTBEAT_MS));
+      again ??= sent.find(([to, body]) => to === 2 && body.type === 'Append' && body.entries.length > 0);
+      h.ack(1, 4);
+      again ??= Harness.sent(h.ack(2, 3)).find(
+        ([to, body]) => to === 2 && body.type === 'Append' && body.entries.length > 0,
+      );
+    }
+    expect(again).toBeDefined();
+  });
 });
 
 describe('linearizable reads', () => {

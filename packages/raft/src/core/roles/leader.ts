@@ -97,7 +97,7 @@ export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs
     }
   } else {
     s.handleSameSide(from);
-    progress.handleAck(body.match);
+    progress.handleAck(body.match, nowMs);
   }
   maybeAdvanceCommit(s);
   maybeConfirmReads(s);
@@ -164,8 +164,8 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
   if (s.leadership !== leadership) return;
   maybeChangeView(s, nowMs);
   for (const [peer, progress] of leadership.progress) {
-    // An append that got no answer for this long is taken for lost.
-    if (!progress.probing && progress.inflightCount > 0 && nowMs - progress.lastAckMs > s.electionTimeoutMs)
+    // An append that is not acknowledged for this long is taken for lost, though heartbeats are answered.
+    if (!progress.probing && progress.inflightCount > 0 && nowMs - progress.advancedMs > s.electionTimeoutMs)
       progress.probeAfter(progress.match);
     if (progress.syncTo > 0) maybeRepeatPlan(s, leadership, peer, progress, nowMs);
     sendHeartbeat(s, leadership, peer, progress);
@@ -328,7 +328,7 @@ function sendEntries(
       append = { message, to, bytes };
       shared.set(progress.next, append);
     }
-    progress.handleSent(append.to, append.bytes);
+    progress.handleSent(append.to, append.bytes, nowMs);
     progress.sentCommit = s.commit;
     progress.sentRound = leadership.round;
     s.emit({ type: 'send', to: peer, message: append.message, lane: 'bulk' });
