@@ -29,6 +29,27 @@ export async function throughput(execute: Command, width: number, count: number)
   return (count * 1000) / (performance.now() - startedMs);
 }
 
+export interface Part {
+  /** Processor time of this process. */
+  perCommandUs: number;
+  rssBytes: number;
+}
+
+const WARM_UP = 200_000;
+
+/** So many commands in four parts, after some to warm up. */
+export async function quarters(execute: Command, width: number, count: number): Promise<Part[]> {
+  await pump(execute, width, Math.min(count, WARM_UP));
+  const parts: Part[] = [];
+  for (let part = 0; part < 4; part += 1) {
+    const before = process.cpuUsage();
+    await pump(execute, width, count / 4);
+    const { user, system } = process.cpuUsage(before);
+    parts.push({ perCommandUs: (user + system) / (count / 4), rssBytes: process.memoryUsage.rss() });
+  }
+  return parts;
+}
+
 async function pump(execute: Command, width: number, count: number): Promise<void> {
   let next = 0;
   const lane = async () => {

@@ -5,7 +5,7 @@ import { fileLogStorage } from '@mosaik/raft/file';
 import type { Transport } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
 import type { BenchContext, Child, Parent } from './bench.ts';
-import { type Latency, probe, sequential, throughput } from './load.ts';
+import { type Latency, type Part, probe, quarters, sequential, throughput } from './load.ts';
 
 /** With its key, a `Put` of so many bytes is a command of 100. */
 export const VALUE = new Uint8Array(88).fill(7);
@@ -33,6 +33,7 @@ export type Order =
   | { type: 'leads' }
   | { type: 'sequential'; count: number; what: 'put' | 'get' }
   | { type: 'throughput'; width: number; count: number; what: 'put' | 'get' }
+  | { type: 'quarters'; width: number; count: number }
   | { type: 'probe' }
   /** Answers with the share of a core that the process took over so many milliseconds. */
   | { type: 'load'; ms: number };
@@ -79,6 +80,9 @@ export async function member(parent: Parent): Promise<void> {
         break;
       case 'throughput':
         parent.send(await throughput(commands[order.what], order.width, order.count));
+        break;
+      case 'quarters':
+        parent.send(await quarters(commands.put, order.width, order.count));
         break;
       case 'load': {
         const before = process.cpuUsage();
@@ -181,6 +185,10 @@ export function askThroughput(
   count: number,
 ): Promise<number> {
   return ask(child, { type: 'throughput', what, width, count });
+}
+
+export function askQuarters(child: Child, width: number, count: number): Promise<Part[]> {
+  return ask(child, { type: 'quarters', width, count });
 }
 
 export function ask<T>(child: Child, order: Order): Promise<T> {
