@@ -4,19 +4,15 @@
  * `RaftNode` is a member; it is told of bonds and messages and sends through a port. The protocol itself is a pure core
  * (`src/core`): no clock, randomness or I/O of its own.
  */
+export type { CallOptions, ExecuteOptions, QueryOptions } from './call-options.ts';
 export type { CompactionOptions } from './compaction.ts';
 export type { Lane, RaftComponents } from './components.ts';
 export { type ConsensusOptions, consensus } from './consensus.ts';
 export { RaftError, type RaftErrorCode } from './errors.ts';
 export { type ForcedGroup, type ForceNewGroupInit, forceNewGroup } from './force-new-group.ts';
 export { assertJoinable, type JoinPlan } from './joinable.ts';
-export {
-  type CallOptions,
-  type ExecuteOptions,
-  type QueryOptions,
-  RaftNode,
-  type RaftNodeInit,
-} from './node.ts';
+export { RaftNode } from './node.ts';
+export type { RaftNodeInit } from './node-init.ts';
 export { DEFAULT_RELUCTANT_FACTOR, type Preference } from './preference.ts';
 export type { Reverted } from './reverted.ts';
 export type { ApplyContext, StateMachine } from './state-machine.ts';

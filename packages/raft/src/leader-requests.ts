@@ -1,10 +1,10 @@
 import type { RaftRequest } from '@mosaik/wire';
 import type { Clock, Watch } from '@mosaik/wire/runtime';
+import type { CallOptions } from './call-options.ts';
 import { refusal } from './calls.ts';
 import type { RefusalReason } from './core/effect.ts';
 import type { Input } from './core/input.ts';
 import { RaftError } from './errors.ts';
-import type { CallOptions } from './node.ts';
 
 interface PendingRequest {
   resolve(): void;

@@ -1,86 +1,33 @@
+import { type PeerId, RaftMessage, type RaftRequest } from '@mosaik/wire';
+import type { Watch } from '@mosaik/wire/runtime';
 import {
-  type ConsensusConfig,
-  type GroupId,
-  type NetworkId,
-  type PeerId,
-  type RaftBody,
-  type RaftEpoch,
-  RaftMessage,
-  type RaftRequest,
-  UniqueId,
-  WireError,
-} from '@mosaik/wire';
-import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
-import { Applier } from './applier.ts';
-import { ApplySlices } from './apply-slices.ts';
-import { Calls, refusal } from './calls.ts';
-import { type CompactionOptions, compaction } from './compaction.ts';
-import type { RaftComponents } from './components.ts';
+  type CallOptions,
+  DEFAULT_CALL_TIMEOUT_MS,
+  type ExecuteOptions,
+  type QueryOptions,
+} from './call-options.ts';
+import { Calls } from './calls.ts';
+import { Commands, withoutMachine } from './commands.ts';
+import { compaction } from './compaction.ts';
 import { DEFAULT_LIMITS } from './core/config.ts';
-import { sameEpoch } from './core/epoch.ts';
-import { isCommand } from './core/log.ts';
 import { RaftCore } from './core/raft-core.ts';
 import { Driver, type NodeEffect } from './driver.ts';
 import { RaftError } from './errors.ts';
 import { assertJoinable } from './joinable.ts';
 import { LeaderRequests } from './leader-requests.ts';
-import { OwnStateSync } from './own-state-sync.ts';
+import { MachineHost } from './machine-host.ts';
+import { checkBounds } from './message-bounds.ts';
+import type { RaftNodeInit } from './node-init.ts';
 import { type PendingCall, uncertain } from './pending.ts';
-import type { Preference } from './preference.ts';
+import { Proposer } from './proposer.ts';
 import { Queries } from './queries.ts';
-import { describeReverted, type Reverted } from './reverted.ts';
-import { Snapshotter } from './snapshotter.ts';
-import type { StateMachine } from './state-machine.ts';
-import { describeProgress, describeState, type RaftStatus, type VoterSet } from './status.ts';
+import type { RaftStatus, VoterSet } from './status.ts';
+import { StatusPublisher } from './status-publisher.ts';
 import type { LogStorage } from './storage/log-storage.ts';
 import { memoryLogStorage } from './storage/memory.ts';
 
-/** How long a call waits that sets no time of its own. */
-const DEFAULT_CALL_TIMEOUT_MS = 30_000;
-const SWEEP_INTERVAL_MS = 1000;
-/** A peer's term is at most so far above the own: more elections than there ever are, and no number runs out. */
-const MAX_TERM_LEAD = 2 ** 32;
-const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
 /** Calls of `execute…` and `feed…` without an answer. */
 const MAX_CALLS = 1 << 17;
-
-export interface RaftNodeInit<C, Q, R, O> {
-  readonly localId: PeerId;
-  readonly groupId: GroupId;
-  readonly networkId: NetworkId;
-  readonly config: ConsensusConfig;
-  readonly preference: Preference;
-  readonly machine: StateMachine<C, Q, R, O>;
-  /** Default: a fresh `memoryLogStorage()`. */
-  readonly storage?: LogStorage | undefined;
-  /** Of a machine with `snapshot` and `restore`; without them the log is kept whole. */
-  readonly compaction?: CompactionOptions | undefined;
-  readonly components: RaftComponents;
-  /** Commands of this member's log are gone, and the machine is back to before them. */
-  readonly handleReverted?: ((reverted: Reverted<C>) => void) | undefined;
-}
-
-export interface CallOptions {
-  /** Abort after sending is `unknown-outcome`. */
-  readonly signal?: AbortSignal | undefined;
-  /** Default 30 000 for commands, `queryTimeoutMs` for queries. */
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface ExecuteOptions extends CallOptions {
-  /**
-   * Of 1 to 256 characters: of all commands with this key, whoever sends them, the first that commits is applied, and the
-   * others are answered as it was, as long as the members remember the key (`maxSessions`, oldest forgotten first).
-   * Needs the machine's `output` codec.
-   */
-  readonly idempotencyKey?: string | undefined;
-}
-
-export interface QueryOptions extends CallOptions {
-  readonly consistency: 'weak' | 'strong';
-  /** Waits until this index is applied here. */
-  readonly minIndex?: number | undefined;
-}
 
 /** One member of one group: a consensus core, a state machine, and the calls that wait for them. */
 export class RaftNode<C, Q, R, O = void> {
@@ -90,26 +37,15 @@ export class RaftNode<C, Q, R, O = void> {
   readonly #storage: LogStorage;
   readonly #core: RaftCore;
   readonly #driver: Driver;
-  readonly #applier: Applier<C, Q, R, O>;
-  readonly #slices: ApplySlices;
+  readonly #host: MachineHost<C, Q, R, O>;
   readonly #calls: Calls<O>;
-  /** What the session of this member is opened for: drawn anew by every process. */
-  readonly #life: bigint;
+  readonly #commands: Commands<C, O>;
+  readonly #proposer: Proposer;
   readonly #queries: Queries<Q, R>;
   readonly #requests: LeaderRequests;
-  readonly #snapshotter: Snapshotter | undefined;
-  readonly #ownSync: OwnStateSync | undefined;
-  readonly #status: WatchCell<RaftStatus>;
+  readonly #publisher: StatusPublisher;
   readonly #labels: Readonly<Record<string, string>>;
-  readonly #storageProblem: (() => void) | undefined;
-  #sweep: Timer | undefined;
   #handedOver: (() => void) | undefined;
-  #changed = false;
-  /** Not only progress of the log. */
-  #stateChanged = false;
-  /** In this turn. */
-  readonly #reverted: Reverted<C>[] = [];
-  #revertedCount = 0;
   #closed: 'closed' | 'failed' | 'diverged' | undefined;
 
   /** @throws RangeError / TypeError for a preference or machine that the configuration does not allow. */
@@ -138,62 +74,48 @@ export class RaftNode<C, Q, R, O = void> {
   }
 
   private constructor(init: RaftNodeInit<C, Q, R, O>, storage: LogStorage, core: RaftCore) {
-    const { components, groupId, networkId, machine } = init;
+    const { components, config, groupId, machine } = init;
+    const { clock } = components;
+    const schedule = () => this.#driver.schedule();
+    const applied = () => this.#host.applied;
+    // What the session of this member is opened for: drawn anew by every process.
+    const life = components.rng.u64();
     this.#init = init;
     this.#storage = storage;
     this.#core = core;
     this.incarnation = core.state.incarnation;
     this.#labels = { group: groupId };
     this.#calls = new Calls(MAX_CALLS);
-    this.#life = components.rng.u64();
-    this.#snapshotter = this.#createSnapshotter();
-    this.#ownSync = OwnStateSync.open(machine.stateSync?.(), {
+    this.#host = new MachineHost({
+      node: init,
       core,
-      components,
+      calls: this.#calls,
+      life,
       input: (input) => this.#driver.handle(input),
-    });
-    this.#applier = new Applier({
-      machine,
-      log: core.log,
-      snapshotter: this.#snapshotter,
-      groupId,
-      networkId,
-      localId: init.localId,
-      incarnation: this.#life,
-      maxSessions: init.config.maxSessions,
-      handleSession: (session) => this.#calls.handleSession(session),
-      handleReplaced: (session, wasApplied) => this.#calls.handleReplaced(session, wasApplied),
-      handleApplied: (sequence, index, output, more) =>
-        this.#calls.handleApplied(sequence, index, output, more),
-      handleRejected: (sequence, error) => this.#calls.handleRejected(sequence, error),
-    });
-    this.#slices = new ApplySlices({
-      clock: components.clock,
-      apply: (to, isLate) => {
-        this.#applier.applyTo(to, isLate);
-        return this.#applier.applied;
-      },
-      handleApplied: (later) => {
-        this.#queries.handleApplied();
-        if (!later) return;
-        this.#changed = true;
-        this.#driver.schedule();
-      },
+      handleApplied: (later) => this.#handleApplied(later),
       handleFailure: (error) => this.#fail(error),
     });
-    this.#queries = new Queries({
-      clock: components.clock,
-      timeoutMs: init.config.queryTimeoutMs,
-      run: (query: Q) => machine.query(query),
-      applied: () => this.#applier.applied,
-      changed: () => this.#driver.schedule(),
+    this.#proposer = new Proposer({ core, calls: this.#calls, life, applied, changed: schedule });
+    this.#commands = new Commands({
+      calls: this.#calls,
+      clock,
+      machine,
+      maxCommandBytes: config.maxCommandBytes,
+      witness: core.state.config.witness === true,
+      assertOpen: () => this.#assertOpen(),
+      changed: schedule,
+      maybeContinue: () => this.#proposer.maybeContinue(),
     });
-    this.#requests = new LeaderRequests(components.clock, DEFAULT_CALL_TIMEOUT_MS, (input) =>
+    this.#queries = new Queries({
+      clock,
+      timeoutMs: config.queryTimeoutMs,
+      run: (query: Q) => machine.query(query),
+      applied,
+      changed: schedule,
+    });
+    this.#requests = new LeaderRequests(clock, DEFAULT_CALL_TIMEOUT_MS, (input) =>
       this.#driver.handle(input),
     );
-    if (core.state.snapshot && !core.state.config.witness) this.#applier.restore(core.state.snapshot);
-    this.#slices.restart(this.#applier.applied);
-    this.#status = new WatchCell(describeState(core.state, this.#applier.applied, components.clock.nowMs()));
     this.#driver = new Driver({
       core,
       storage,
@@ -204,16 +126,19 @@ export class RaftNode<C, Q, R, O = void> {
       handleTurn: () => this.#handleTurn(),
       handleFailure: (error) => this.#fail(error),
     });
-    this.#storageProblem = storage.problem?.subscribe(() => {
-      this.#changed = true;
-      this.#stateChanged = true;
-      this.#driver.schedule();
+    this.#publisher = new StatusPublisher({
+      core,
+      storage,
+      components,
+      labels: this.#labels,
+      applied,
+      changed: schedule,
     });
   }
 
   /** What this member is and knows; a new value at most once per turn. */
   get status(): Watch<RaftStatus> {
-    return this.#status;
+    return this.#publisher.status;
   }
 
   /**
@@ -240,8 +165,13 @@ export class RaftNode<C, Q, R, O = void> {
    */
   handleMessage(peer: PeerId, bytes: Uint8Array): void {
     const message = RaftMessage.decode(bytes);
-    this.#checkBounds(message);
-    if (message.body.type === 'StateSync') this.#ownSync?.handleMessage(peer, message.body.payload);
+    const { body } = message;
+    checkBounds(body, {
+      term: this.#core.state.term,
+      maxCommandBytes: this.#init.config.maxCommandBytes,
+      machine: this.#init.machine,
+    });
+    if (body.type === 'StateSync') this.#host.handleStateSync(peer, body.payload);
     else this.#driver.handle({ type: 'message', from: peer, message });
   }
 
@@ -255,7 +185,7 @@ export class RaftNode<C, Q, R, O = void> {
    */
   execute(command: C, options: ExecuteOptions = {}): Promise<{ index: number; output: O }> {
     const { idempotencyKey } = options;
-    return this.#call([command], options, { feed: false, idempotencyKey }, ({ from, outputs }) => ({
+    return this.#commands.call([command], options, { feed: false, idempotencyKey }, ({ from, outputs }) => ({
       index: from,
       output: outputs[0] as O,
     }));
@@ -266,7 +196,7 @@ export class RaftNode<C, Q, R, O = void> {
     commands: readonly C[],
     options: CallOptions = {},
   ): Promise<{ from: number; to: number; outputs: O[] }> {
-    return this.#call(commands, options, { feed: false }, (call) => ({
+    return this.#commands.call(commands, options, { feed: false }, (call) => ({
       ...range(call),
       outputs: call.outputs,
     }));
@@ -274,12 +204,12 @@ export class RaftNode<C, Q, R, O = void> {
 
   /** Resolves when the command has its place in the leader's log: not yet committed. @throws as `execute`. */
   feed(command: C, options: CallOptions = {}): Promise<number> {
-    return this.#call([command], options, { feed: true }, ({ from }) => from);
+    return this.#commands.call([command], options, { feed: true }, ({ from }) => from);
   }
 
   /** As `feed`, for one contiguous run. */
   feedMany(commands: readonly C[], options: CallOptions = {}): Promise<{ from: number; to: number }> {
-    return this.#call(commands, options, { feed: true }, range);
+    return this.#commands.call(commands, options, { feed: true }, range);
   }
 
   /**
@@ -303,7 +233,7 @@ export class RaftNode<C, Q, R, O = void> {
    */
   async transferLeadership(to?: PeerId | undefined, options: CallOptions = {}): Promise<void> {
     if (this.#closed) throw this.#terminated();
-    const before = this.#status.value.term;
+    const before = this.status.value.term;
     await this.#ask(
       { type: 'Transfer', to },
       options,
@@ -359,7 +289,7 @@ export class RaftNode<C, Q, R, O = void> {
   ): Promise<void> {
     const deadlineMs = this.#init.components.clock.nowMs() + (options.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS);
     await this.#requests.ask(what, options);
-    await this.#requests.until(this.#status, isSeen, { signal: options.signal, deadlineMs });
+    await this.#requests.until(this.status, isSeen, { signal: options.signal, deadlineMs });
   }
 
   /**
@@ -385,210 +315,29 @@ export class RaftNode<C, Q, R, O = void> {
     await this.#storage.close();
   }
 
-  #call<T>(
-    commands: readonly C[],
-    { signal, timeoutMs }: CallOptions,
-    { feed, idempotencyKey }: { feed: boolean; idempotencyKey?: string | undefined },
-    answer: (call: PendingCall<O>) => T,
-  ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const key = idempotencyKey === undefined ? undefined : this.#parseKey(idempotencyKey);
-      if (this.#closed) throw this.#terminated();
-      signal?.throwIfAborted();
-      if (this.#core.state.config.witness) throw withoutMachine(commands);
-      const encoded = this.#encode(commands);
-      const { clock } = this.#init.components;
-      if (signal === undefined && timeoutMs === undefined) {
-        this.#add({
-          commands: encoded,
-          given: commands,
-          feed,
-          key,
-          deadlineMs: clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS,
-          resolve: (call) => resolve(answer(call)),
-          reject,
-        });
-        return;
-      }
-      const finish = () => {
-        timer?.cancel();
-        signal?.removeEventListener('abort', abort);
-      };
-      const call = this.#add({
-        commands: encoded,
-        given: commands,
-        feed,
-        key,
-        deadlineMs:
-          timeoutMs === undefined ? clock.nowMs() + DEFAULT_CALL_TIMEOUT_MS : Number.POSITIVE_INFINITY,
-        resolve: (done) => {
-          finish();
-          resolve(answer(done));
-        },
-        reject: (error) => {
-          finish();
-          reject(error);
-        },
-      });
-      const giveUp = (why: string, unsent: () => unknown) => {
-        this.#calls.giveUp(call, unsent, () => uncertain(why));
-      };
-      const abort = () => giveUp('aborted after it was sent', () => signal?.reason);
-      signal?.addEventListener('abort', abort);
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : clock.schedule(timeoutMs, () => giveUp('no answer in time', () => refusal('Offline', commands)));
-    });
-  }
-
-  #add(call: Parameters<Calls<O>['add']>[0]): PendingCall<O> {
-    const pending = this.#calls.add(call);
-    this.#driver.schedule();
-    this.#sweep ??= this.#init.components.clock.schedule(SWEEP_INTERVAL_MS, () => this.#handleSweep());
-    return pending;
-  }
-
-  #handleSweep(): void {
-    this.#sweep = undefined;
-    const { clock } = this.#init.components;
-    this.#calls.expire(clock.nowMs());
-    this.#calls.wake();
-    this.#maybeContinue();
-    if (this.#calls.size > 0 && !this.#closed)
-      this.#sweep = clock.schedule(SWEEP_INTERVAL_MS, () => this.#handleSweep());
-  }
-
-  #parseKey(key: string): UniqueId {
-    if (typeof key !== 'string') throw new TypeError(`idempotencyKey must be a string, got ${typeof key}`);
-    if (key.length < 1 || key.length > MAX_IDEMPOTENCY_KEY_LENGTH)
-      throw new RangeError(
-        `idempotencyKey must have 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters, got ${key.length}`,
-      );
-    if (!this.#init.machine.output)
-      throw new TypeError('idempotencyKey needs a machine with an output codec');
-    return UniqueId.from(`key ${key}`);
-  }
-
-  #encode(commands: readonly C[]): Uint8Array[] {
-    if (commands.length === 0) throw new RaftError('no-commands', 'there is no command to execute');
-    const { machine, config } = this.#init;
-    let bytes = 0;
-    const encoded = commands.map((command) => {
-      let value: Uint8Array;
-      try {
-        value = machine.command.encode(command);
-      } catch (cause) {
-        throw new RaftError('encoding', `the command cannot be encoded: ${String(cause)}`, { cause });
-      }
-      bytes += value.length;
-      return value;
-    });
-    if (bytes > config.maxCommandBytes) {
-      throw new RaftError(
-        'too-large',
-        `${bytes} bytes of commands are above maxCommandBytes ${config.maxCommandBytes}`,
-      );
-    }
-    return encoded;
-  }
-
-  /** What the codec can not know: sizes that the group agreed on, at forward and append too, and what this member holds. */
-  #checkBounds({ body }: RaftMessage): void {
-    const term = termOf(body);
-    if (term > this.#core.state.term + MAX_TERM_LEAD)
-      throw new WireError('invalid-value', 0, `term ${term} is out of reach of ${this.#core.state.term}`);
-    const max = this.#init.config.maxCommandBytes;
-    if (body.type === 'Append') {
-      for (const { entries } of body.entries) {
-        for (const entry of entries) if (isCommand(entry)) check(entry.value.length, max);
-      }
-    } else if (body.type === 'Forward') {
-      for (const run of body.proposals) {
-        if (run.length === 0) throw new WireError('invalid-value', 0, 'a forwarded run without commands');
-        check(
-          run.reduce((total, command) => total + command.length, 0),
-          max,
-        );
-        for (const command of run) this.#checkCommand(command);
-      }
-      checkNumbers(body);
-    }
-  }
-
-  /** A command that no machine can read would stop every member once it is committed. */
-  #checkCommand(command: Uint8Array): void {
-    try {
-      this.#init.machine.command.decode(command);
-    } catch (error) {
-      throw new WireError(
-        'invalid-value',
-        0,
-        `the machine does not know a forwarded command: ${String(error)}`,
-      );
-    }
-  }
-
-  #createSnapshotter(): Snapshotter | undefined {
-    const { machine, components, compaction: options } = this.#init;
-    const kept = this.#init.preference === 'witness' || machine.stateSync?.().keepsLog;
-    if (!machine.snapshot || !machine.restore || kept) return undefined;
-    return new Snapshotter({
-      log: this.#core.log,
-      clock: components.clock,
-      options: compaction(options),
-      take: () => machine.snapshot?.() ?? [],
-      handleTaken: (snapshot) => this.#driver.handle({ type: 'snapshot', snapshot }),
-      handleFailure: (error) => this.#fail(error),
-    });
-  }
-
   #collect(): void {
     const nowMs = this.#init.components.clock.nowMs();
-    this.#propose(nowMs);
+    this.#proposer.propose(nowMs);
     const reads = this.#queries.take();
     if (reads) this.#core.handle({ type: 'read', ...reads }, nowMs);
-  }
-
-  #propose(nowMs: number): void {
-    const core = this.#core;
-    if (this.#leaderless) this.#calls.refuseFresh('Offline');
-    const epoch = this.#readyEpoch();
-    if (!epoch) return;
-    const { open, batches } = this.#calls.take(epoch);
-    if (open !== undefined)
-      core.handle({ type: 'open-session', number: open, incarnation: this.#life }, nowMs);
-    for (const batch of batches) core.handle({ type: 'propose', batch }, nowMs);
-  }
-
-  /** Nobody leads, and nobody is about to. */
-  get #leaderless(): boolean {
-    const { leader, held } = this.#core.state;
-    return leader === undefined && !held.active;
-  }
-
-  /** The epoch of the leader, once an entry of it is applied: then so is all that its log had before. */
-  #readyEpoch(): RaftEpoch | undefined {
-    const { epoch, log } = this.#core.state;
-    return epoch && sameEpoch(log.epochAt(this.#applier.applied), epoch) ? epoch : undefined;
   }
 
   #handleEffect(effect: NodeEffect): void {
     switch (effect.type) {
       case 'apply':
-        if (!this.#core.state.config.witness) this.#slices.advanceTo(effect.to);
+        this.#host.advanceTo(effect.to);
         return;
-      case 'revert':
-        this.#handleRevert(effect);
+      case 'revert': {
+        const reverted = this.#host.revert(effect);
+        this.#publisher.handleRewound(effect.to);
+        if (reverted) this.#publisher.handleReverted(reverted);
         return;
+      }
       case 'fetch-state':
-        this.#ownSync?.fetch(effect.offer, effect.sources);
+        this.#host.fetchState(effect);
         return;
       case 'restore':
-        if (this.#core.state.config.witness) return;
-        this.#applier.restore(effect.snapshot);
-        this.#slices.restart(this.#applier.applied);
-        this.#queries.handleApplied();
+        this.#host.restore(effect);
         return;
       case 'accepted':
         this.#calls.handleAccepted(effect.first, effect.count, effect.index);
@@ -600,7 +349,7 @@ export class RaftNode<C, Q, R, O = void> {
         this.#calls.handleUncertain(effect.first, effect.count);
         return;
       case 'read-ready':
-        this.#queries.handleReady(effect.first, effect.count, this.#slices.target);
+        this.#queries.handleReady(effect.first, effect.count, this.#host.target);
         return;
       case 'read-refused':
         this.#queries.handleRefused(effect.first, effect.count, effect.reason);
@@ -618,77 +367,35 @@ export class RaftNode<C, Q, R, O = void> {
         this.#handedOver?.();
         return;
       case 'state-changed':
-        this.#changed = true;
-        if (!effect.progress) this.#stateChanged = true;
+        this.#publisher.handleChange(effect.progress);
     }
   }
 
-  /** Its side lost to another (consensus D8). The machine is restored by the effects that follow. */
-  #handleRevert(effect: Extract<NodeEffect, { type: 'revert' }>): void {
-    const { machine, components } = this.#init;
-    const { applied } = this.#applier;
-    const reverted = describeReverted(effect, applied, (bytes) => machine.command.decode(bytes));
-    this.#calls.handleReverted();
-    this.#applier.rewindTo(effect.to);
-    this.#slices.rewindTo(effect.to);
-    // Told at once: the commit index may be back where it was by the end of the turn.
-    const { value } = this.#status;
-    const committed = Math.min(value.committed, effect.to);
-    this.#status.set({ ...value, online: false, committed, applied: this.#applier.applied });
-    if (!reverted) return;
-    this.#revertedCount += reverted.commands.length;
-    components.metrics.count('mosaik.groups.raft.reverted', this.#labels, reverted.commands.length);
-    components.logger.warn(
-      { ...this.#labels, from: reverted.from, to: reverted.to, commands: reverted.commands.length },
-      'this side of the group gave way to another: commands are gone',
-    );
-    this.#reverted.push(reverted);
+  #handleApplied(later: boolean): void {
+    this.#queries.handleApplied();
+    if (!later) return;
+    this.#publisher.handleChange(true);
+    this.#driver.schedule();
   }
 
   #handleTurn(): void {
-    this.#maybeContinue();
-    // The machine is back to what both sides had.
-    for (const reverted of this.#reverted.splice(0)) this.#init.handleReverted?.(reverted);
-    if (!this.#changed) return;
-    this.#changed = false;
-    const { components } = this.#init;
-    if (!this.#stateChanged) {
-      this.#status.set(describeProgress(this.#status.value, this.#core.state, this.#applier.applied));
-      components.metrics.gauge('mosaik.groups.raft.committed', this.#core.state.commit, this.#labels);
-      return;
-    }
-    this.#stateChanged = false;
-    const described = {
-      ...describeState(this.#core.state, this.#applier.applied, components.clock.nowMs()),
-      ...(this.#revertedCount > 0 ? { reverted: this.#revertedCount } : {}),
-    };
-    const stored = this.#storage.problem?.value;
-    const status = stored === undefined ? described : { ...described, problem: described.problem ?? stored };
-    this.#status.set(status);
-    components.metrics.gauge('mosaik.groups.raft.committed', status.committed, this.#labels);
-    components.metrics.gauge('mosaik.groups.raft.term', status.term, this.#labels);
-    components.metrics.gauge('mosaik.groups.raft.committee.voters', status.members.length, this.#labels);
-    if (status.state !== 'running') {
-      this.#rejectCalls(
-        () => this.#terminated(),
-        () => uncertain(`the member stopped (${status.state})`),
-      );
-    }
-  }
-
-  /** Something that waited can go on now, or never will. */
-  #maybeContinue(): void {
-    if (this.#leaderless ? this.#calls.hasFresh : this.#calls.due && this.#readyEpoch())
-      this.#driver.schedule();
+    this.#proposer.maybeContinue();
+    this.#host.tellReverted();
+    const status = this.#publisher.publish();
+    if (status === undefined || status.state === 'running') return;
+    this.#rejectCalls(
+      () => this.#terminated(),
+      () => uncertain(`the member stopped (${status.state})`),
+    );
   }
 
   /** Our own bug, a store that failed, or a machine that threw: this member must not go on. */
   #fail(error: unknown): void {
     if (this.#closed) return;
-    const state = this.#reverted.length > 0 ? 'diverged' : 'failed';
+    const state = this.#host.reverting ? 'diverged' : 'failed';
     const problem = error instanceof Error ? error.message : String(error);
     this.#init.components.logger.error({ ...this.#labels, error }, `the member failed: ${problem}`);
-    const index = this.#applier.applied + 1;
+    const index = this.#host.applied + 1;
     const machineFailed = error instanceof RaftError && error.code === 'apply-failed';
     this.#driver.stop(problem);
     this.#end(state, problem, (call) => {
@@ -706,32 +413,28 @@ export class RaftNode<C, Q, R, O = void> {
     const before = this.#closed;
     this.#closed = state;
     if (before) {
-      this.#status.close(this.#terminated());
+      this.#publisher.close(this.#terminated());
       return;
     }
     this.#driver.close();
-    this.#snapshotter?.close();
-    this.#ownSync?.close();
-    this.#storageProblem?.();
-    this.#slices.close();
-    this.#sweep?.cancel();
+    this.#host.close();
+    this.#publisher.detach();
+    this.#commands.close();
     this.#handedOver?.();
     this.#rejectCalls(() => this.#terminated(), sent);
-    this.#status.set({
-      ...this.#status.value,
-      state,
-      ...(problem === undefined ? {} : { problem }),
-      role: 'follower',
-      leader: undefined,
-      online: false,
-    });
-    if (state === 'closed') this.#status.close(this.#terminated());
+    this.#publisher.end(state, problem);
+    if (state === 'closed') this.#publisher.close(this.#terminated());
   }
 
   #rejectCalls(unsent: () => unknown, sent: (call?: PendingCall<O>) => unknown): void {
     this.#calls.rejectAll(unsent, sent);
     this.#queries.rejectAll(unsent);
     this.#requests.rejectAll(sent);
+  }
+
+  /** @throws RaftError `terminated`. */
+  #assertOpen(): void {
+    if (this.#closed) throw this.#terminated();
   }
 
   #terminated(): RaftError {
@@ -745,45 +448,4 @@ export class RaftNode<C, Q, R, O = void> {
 /** Where the commands of a call stand. */
 function range({ from, commands }: PendingCall<unknown>): { from: number; to: number } {
   return { from, to: from + commands.length - 1 };
-}
-
-function withoutMachine(commands?: readonly unknown[]): RaftError {
-  return new RaftError('offline', 'a witness has no state machine: ask another member', { commands });
-}
-
-/** The term that a message could move its receiver to. */
-function termOf(body: RaftBody): number {
-  switch (body.type) {
-    case 'Status':
-    case 'Claim':
-      return Math.max(body.term, body.epoch?.term ?? 0);
-    case 'Yield':
-    case 'Yielded':
-      return body.term;
-    case 'VoteResponse':
-    case 'Appended':
-      return body.term;
-    case 'VoteRequest':
-    case 'Append':
-      return body.epoch.term;
-    default:
-      return 0;
-  }
-}
-
-/** Sequences that a session can have, and keys for single commands of the message, in order. */
-function checkNumbers({ first, ackedBelow, keys, proposals }: Extract<RaftBody, { type: 'Forward' }>): void {
-  if (first < 1 || ackedBelow > first || !Number.isSafeInteger(first + proposals.length))
-    throw new WireError('invalid-value', 0, `sequences from ${first}, answered below ${ackedBelow}`);
-  let before = -1;
-  for (const { at } of keys) {
-    if (at <= before || proposals[at]?.length !== 1)
-      throw new WireError('invalid-value', 0, `a key for proposal ${at} of ${proposals.length}`);
-    before = at;
-  }
-}
-
-function check(bytes: number, max: number): void {
-  if (bytes > max)
-    throw new WireError('limit', 0, `a command of ${bytes} bytes above maxCommandBytes ${max}`);
 }

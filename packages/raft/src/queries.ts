@@ -1,8 +1,8 @@
 import type { Clock } from '@mosaik/wire/runtime';
+import type { QueryOptions } from './call-options.ts';
 import { refusal } from './calls.ts';
 import type { RefusalReason } from './core/effect.ts';
 import { RaftError } from './errors.ts';
-import type { QueryOptions } from './node.ts';
 
 /** Queries without an answer. */
 const MAX_QUERIES = 1 << 16;

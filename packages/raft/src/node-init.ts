@@ -1,0 +1,23 @@
+import type { ConsensusConfig, GroupId, NetworkId, PeerId } from '@mosaik/wire';
+import type { CompactionOptions } from './compaction.ts';
+import type { RaftComponents } from './components.ts';
+import type { Preference } from './preference.ts';
+import type { Reverted } from './reverted.ts';
+import type { StateMachine } from './state-machine.ts';
+import type { LogStorage } from './storage/log-storage.ts';
+
+export interface RaftNodeInit<C, Q, R, O> {
+  readonly localId: PeerId;
+  readonly groupId: GroupId;
+  readonly networkId: NetworkId;
+  readonly config: ConsensusConfig;
+  readonly preference: Preference;
+  readonly machine: StateMachine<C, Q, R, O>;
+  /** Default: a fresh `memoryLogStorage()`. */
+  readonly storage?: LogStorage | undefined;
+  /** Of a machine with `snapshot` and `restore`; without them the log is kept whole. */
+  readonly compaction?: CompactionOptions | undefined;
+  readonly components: RaftComponents;
+  /** Commands of this member's log are gone, and the machine is back to before them. */
+  readonly handleReverted?: ((reverted: Reverted<C>) => void) | undefined;
+}
