@@ -1,6 +1,7 @@
 import type { RaftBody } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
-import { command, epochOf, Harness, opening, propose } from './harness.ts';
+import { changeSet } from '../../src/core/membership.ts';
+import { command, epochOf, Harness, member, opening, propose } from './harness.ts';
 
 /** A follower of member 1 that has its opening and one command, nothing of it known to be committed. */
 function follower(size: number) {
@@ -70,5 +71,28 @@ describe('where two are a majority', () => {
       expect.objectContaining({ type: 'read-ready' }),
     );
     expect(h.ack(2, commit + 1, 1)).toContainEqual(expect.objectContaining({ type: 'read-ready' }));
+  });
+
+  test('so it does while the set that made two a majority may be a follower’s still (pnpm sim, seed 3000351)', () => {
+    const h = new Harness({
+      size: 4,
+      mode: 'dynamic',
+      term: 1,
+      log: [{ epoch: epochOf(1, 0), entries: [opening(3, true)] }],
+    });
+    h.lead();
+    h.ack(1, h.state.log.last);
+    h.ack(2, h.state.log.last);
+    const { commit } = h.state;
+    h.input(propose(1, [[new Uint8Array(1)]]));
+    h.run();
+    const { leadership } = h.state;
+    if (!leadership) throw new Error('it leads');
+    changeSet(h.state, leadership, [0, 1, 2, 3].map(member), []);
+    h.run();
+    h.input({ type: 'read', first: 1, count: 1 });
+    h.run();
+    h.ack(1, commit, 1);
+    expect(h.ack(2, commit, 1)).not.toContainEqual(expect.objectContaining({ type: 'read-ready' }));
   });
 });

@@ -282,10 +282,12 @@ export function flushLeader(s: RaftState, nowMs: number): void {
 
 /**
  * What a read must see: everything that may have been answered. Where two are a majority a follower may have committed
- * what its leader does not know to be committed yet.
+ * what its leader does not know to be committed yet; and until a change of the set is committed, a follower may go by the
+ * set before it.
  */
 function readIndex(s: RaftState): number {
-  return majority(s.log.members.length) <= 2 ? s.log.last : s.commit;
+  const told = s.commit >= s.log.membersIndex && majority(s.log.members.length) > 2;
+  return told ? s.commit : s.log.last;
 }
 
 function sendCommit(s: RaftState, leadership: Leadership, peer: PeerId, progress: Progress): void {
