@@ -87,6 +87,8 @@ export class QuicConnection implements Connection {
   #readsDue = false;
   #postponed = false;
   #heard = false;
+  /** A datagram was an error of the peer's. */
+  #failed = false;
   #lastHeardMs: number;
   #lastPingMs = Number.NEGATIVE_INFINITY;
   #handshakeDeadlineMs: number;
@@ -191,6 +193,7 @@ export class QuicConnection implements Connection {
       native.recv(datagram, this.#recvInfo);
     } catch {
       // The library has noted a connection error and tells the peer with the next flush.
+      this.#failed = true;
     }
     this.#heard = true;
     this.#endpoint.schedule(this);
@@ -236,7 +239,7 @@ export class QuicConnection implements Connection {
     if (!native) return;
     native.onTimeout();
     if (native.isClosed()) {
-      this.#finish(describeEnd(native));
+      this.#handleOver(native);
       this.#release();
       return;
     }
@@ -269,7 +272,7 @@ export class QuicConnection implements Connection {
 
   /** Nothing of the first datagrams made sense: forgets the connection without a word. */
   abandonIfSilent(): boolean {
-    if (!this.#native || this.#native.stats().recv > 0 || this.#native.localError()) return false;
+    if (!this.#native || this.#failed || this.#native.stats().recv > 0) return false;
     this.#finish({ code: CloseCode.UnexpectedClose, reason: 'no valid packet arrived', remote: false });
     this.#release();
     return true;
@@ -382,9 +385,23 @@ export class QuicConnection implements Connection {
   #handleDraining(native: NativeConnection): void {
     if (this.#ended) return;
     this.#read(native);
-    this.#finish(describeEnd(native));
+    this.#handleOver(native);
     // A stranger whose handshake failed is told once: what is remembered of it would be its to multiply.
-    if (!this.initiator && this.#remoteId === undefined) this.#release();
+    if (this.#strange) this.#release();
+  }
+
+  /** Inbound, and never proven to be anybody. */
+  get #strange(): boolean {
+    return !this.initiator && this.#remoteId === undefined;
+  }
+
+  /** Asks the library for the reason once: an empty text in its answer takes 128 bytes that the binding never frees. */
+  #handleOver(native: NativeConnection): void {
+    if (this.#ended) return;
+    // Nobody hears why a stranger failed, and strangers come in any number.
+    if (this.#strange)
+      this.#finish({ code: CloseCode.UnexpectedClose, reason: 'the handshake failed', remote: false });
+    else this.#finish(describeEnd(native));
   }
 
   /** Closes once everything written was sent and acknowledged, or the time for that is over. */
@@ -450,7 +467,7 @@ export class QuicConnection implements Connection {
   #updateDeadline(native: NativeConnection, nowMs: number): void {
     const timeoutMs = native.timeout();
     if (timeoutMs === null && native.isClosed()) {
-      this.#finish(describeEnd(native));
+      this.#handleOver(native);
       this.#release();
       return;
     }
