@@ -52,6 +52,16 @@ describe('settings of mosaik up', () => {
     expect(settings.logLevel).toBe('warn');
   });
 
+  it('tell where voters, witness and preference were given, and not those that were not', async () => {
+    const given = await resolveUpSettings(
+      { network: 'n', voters: [PEER] },
+      { ...env, MOSAIK_PREFERENCE: 'normal' },
+    );
+    expect(given.membershipSources).toEqual(['--voters', 'MOSAIK_PREFERENCE']);
+    const none = await resolveUpSettings({ network: 'n' }, env);
+    expect(none.membershipSources).toEqual([]);
+  });
+
   it('take lists from the environment with commas', async () => {
     const settings = await resolveUpSettings(
       { network: 'n' },

@@ -36,6 +36,8 @@ export interface UpSettings {
   readonly voters: readonly PeerId[] | undefined;
   readonly witness: PeerId | undefined;
   readonly preference: Preference;
+  /** Which of voters, witness and preference were given, and where: what is wrong together is told of by these. */
+  readonly membershipSources: readonly string[];
   readonly logLevel: LogLevel;
 }
 
@@ -98,6 +100,9 @@ export async function resolveUpSettings(flags: UpFlags, env: Environment): Promi
     voters: parseVoters(many('voters')),
     witness: parseWitness(one('witness'), many('voters')),
     preference: parsePreference(oneOf(one('preference'), PREFERENCES) ?? 'normal'),
+    membershipSources: (['voters', 'witness', 'preference'] as const).flatMap(
+      (name) => from(name)?.source ?? [],
+    ),
     logLevel: oneOf(one('logLevel'), LOG_LEVELS) ?? 'info',
   };
 }

@@ -135,7 +135,7 @@ async function lockDataDir({ value, source }: Sourced<string>): Promise<Director
 }
 
 function joinGroup(network: Network, settings: UpSettings, logger: Logger): KeyValueGroup {
-  const { groupKey, voters, witness, preference, dataDir } = settings;
+  const { groupKey, voters, witness, preference, membershipSources, dataDir } = settings;
   try {
     const builder = network.groups.withKey(groupKey).withStateMachine(keyValue());
     if (dataDir) builder.withLogStorage(fileLogStorage(join(dataDir.value, LOG_DIRECTORY), { logger }));
@@ -146,7 +146,7 @@ function joinGroup(network: Network, settings: UpSettings, logger: Logger): KeyV
   } catch (error) {
     // The same settings may be right elsewhere: only this node's id tells, as with an observer among the voters.
     if (error instanceof TypeError || error instanceof RangeError) {
-      throw new UsageError(`--voters, --witness, --preference: ${describeError(error)}`, { cause: error });
+      throw new UsageError(`${membershipSources.join(', ')}: ${describeError(error)}`, { cause: error });
     }
     throw error;
   }
