@@ -1,0 +1,180 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CloseCode } from '@mosaik/wire';
+import { systemClock } from '@mosaik/wire/runtime';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import type { Order, Report } from './namespace-peer.ts';
+
+const HOSTS = ['10.213.7.1', '10.213.7.2'] as const;
+const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+const obstacle = whyNot();
+// Inside of the package: the bundle looks for the library's binary from where it lies.
+let directory = '';
+const bundle = () => join(directory, 'peer.mjs');
+
+beforeAll(async () => {
+  if (obstacle !== undefined) {
+    console.log(`network namespaces cannot be used here: ${obstacle}`);
+    return;
+  }
+  directory = mkdtempSync(fileURLToPath(new URL('.namespaces-', import.meta.url)));
+  await build({
+    entryPoints: [fileURLToPath(new URL('namespace-peer.ts', import.meta.url))],
+    outfile: bundle(),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    conditions: ['@mosaik/source'],
+    external: ['@matrixai/*'],
+    logLevel: 'silent',
+  });
+});
+
+afterAll(() => {
+  if (directory) rmSync(directory, { recursive: true, force: true });
+});
+
+function whyNot(): string | undefined {
+  const name = `mosaik-probe-${randomBytes(4).toString('hex')}`;
+  try {
+    ip('netns', 'add', name);
+  } catch (error) {
+    return (error as Error).message.trim();
+  }
+  try {
+    ip('-n', name, 'link', 'add', 'veth', 'type', 'veth');
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.trim();
+  } finally {
+    ip('netns', 'del', name);
+  }
+}
+
+/** A process in a namespace. */
+class Peer {
+  readonly #child: ChildProcess;
+  readonly #reports: Report[] = [];
+  #wake: () => void = () => {};
+  /** How many messages came back. */
+  echoed = 0;
+
+  constructor(namespace: string, host: string, idleTimeoutMs: number) {
+    const command = ['netns', 'exec', namespace, process.execPath, bundle(), host, String(idleTimeoutMs)];
+    this.#child = spawn('ip', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child.on('message', (said: Report) => {
+      this.#reports.push(said);
+      if (said.type === 'echoed') this.echoed = said.count;
+      this.#wake();
+    });
+  }
+
+  order(order: Order): void {
+    this.#child.send(order);
+  }
+
+  /** The next report that is as wanted; others before it are dropped. */
+  async until<T extends Report['type']>(
+    type: T,
+    wanted: (said: Extract<Report, { type: T }>) => boolean = () => true,
+  ): Promise<Extract<Report, { type: T }>> {
+    for (;;) {
+      for (let said = this.#reports.shift(); said; said = this.#reports.shift()) {
+        if (said.type === type && wanted(said as Extract<Report, { type: T }>))
+          return said as Extract<Report, { type: T }>;
+        if (said.type === 'failed') throw new Error(`the exchange failed: ${JSON.stringify(said)}`);
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    if (this.#child.exitCode === null && this.#child.kill('SIGKILL')) await gone;
+  }
+}
+
+interface Ends {
+  client: Peer;
+  address: string;
+  /** The `ip` command in the client's namespace, whose interface is `veth`. */
+  inClient: (...args: string[]) => void;
+}
+
+/** Two namespaces joined by a pair of virtual interfaces, a peer in each. */
+async function withNamespaces(idleTimeoutMs: number, body: (ends: Ends) => Promise<void>): Promise<void> {
+  const run = randomBytes(4).toString('hex');
+  const names = [`mosaik-${run}-a`, `mosaik-${run}-b`] as const;
+  const peers: Peer[] = [];
+  const made: string[] = [];
+  // Not a finally: a test that runs out of time does not come to it.
+  onTestFinished(async () => {
+    for (const peer of peers) await peer.stop();
+    for (const name of made) ip('netns', 'del', name);
+  });
+  for (const name of names) {
+    ip('netns', 'add', name);
+    made.push(name);
+  }
+  ip('-n', names[0], 'link', 'add', 'veth', 'type', 'veth', 'peer', 'name', 'veth', 'netns', names[1]);
+  for (const [index, name] of names.entries()) {
+    ip('-n', name, 'addr', 'add', `${HOSTS[index]}/24`, 'dev', 'veth');
+    ip('-n', name, 'link', 'set', 'veth', 'up');
+  }
+  for (const [index, name] of names.entries()) peers.push(new Peer(name, HOSTS[index] ?? '', idleTimeoutMs));
+  const [client, server] = peers as [Peer, Peer];
+  const [{ address }] = await Promise.all([server.until('listening'), client.until('listening')]);
+  await body({ client, address, inClient: (...args) => void ip('-n', names[0], ...args) });
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => void systemClock.schedule(ms, resolve));
+
+const outages: [string, string[][], string[][]][] = [
+  ['link is down', [['link', 'set', 'veth', 'down']], [['link', 'set', 'veth', 'up']]],
+  [
+    'address is away',
+    [['addr', 'del', `${HOSTS[0]}/24`, 'dev', 'veth']],
+    [['addr', 'add', `${HOSTS[0]}/24`, 'dev', 'veth']],
+  ],
+];
+
+for (const [what, begin, end] of outages) {
+  it.skipIf(obstacle !== undefined)(
+    `brings every message once and in order although the ${what} for a while, and dials again`,
+    () =>
+      withNamespaces(15_000, async ({ client, address, inClient }) => {
+        client.order({ type: 'exchange', address, count: 6000 });
+        await client.until('echoed', ({ count }) => count >= 100);
+        for (const args of begin) inClient(...args);
+        client.order({ type: 'dial', address });
+        expect((await client.until('dialled')).error).toBe('unavailable');
+        await pause(600);
+        expect(client.echoed).toBeLessThan(6000);
+        for (const args of end) inClient(...args);
+        await client.until('echoed', ({ count }) => count === 6000);
+        client.order({ type: 'dial', address });
+        expect((await client.until('dialled')).error).toBeUndefined();
+      }),
+  );
+}
+
+it.skipIf(obstacle !== undefined)(
+  'ends with 30408 when the link is down for longer than the idle timeout, and dials when it is back',
+  () =>
+    withNamespaces(1000, async ({ client, address, inClient }) => {
+      client.order({ type: 'exchange', address, count: 1_000_000 });
+      await client.until('echoed', ({ count }) => count >= 20);
+      inClient('link', 'set', 'veth', 'down');
+      expect(await client.until('failed')).toMatchObject({ code: 'closed', closeCode: CloseCode.Timeout });
+      inClient('link', 'set', 'veth', 'up');
+      client.order({ type: 'dial', address });
+      expect((await client.until('dialled')).error).toBeUndefined();
+    }),
+);
