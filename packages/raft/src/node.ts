@@ -373,6 +373,7 @@ export class RaftNode<C, Q, R, O = void> {
 
   #handleApplied(later: boolean): void {
     this.#queries.handleApplied();
+    if (this.#core.state.sync) this.#driver.handle({ type: 'applied', to: this.#host.applied });
     if (!later) return;
     this.#publisher.handleChange(true);
     this.#driver.schedule();

@@ -37,6 +37,8 @@ export interface CoreLimits {
   /** Most entries, and bytes of a snapshot, that one request of a member that catches up asks for. */
   readonly syncRangeEntries: number;
   readonly syncChunkBytes: number;
+  /** Bytes of fetched entries that the machine has not applied; beyond it no more are asked for. */
+  readonly syncUnappliedBytes: number;
   /** Entries that a follower may be behind and still be brought level by plain appends. */
   readonly syncGapEntries: number;
   /** Bytes of entries that a leader keeps for members that catch up, however old its snapshot makes them. */
@@ -59,6 +61,7 @@ export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
   maxPeers: 64,
   syncRangeEntries: 4096,
   syncChunkBytes: 256 * 1024,
+  syncUnappliedBytes: 4 * 1024 * 1024,
   syncGapEntries: 16_384,
   syncRetainBytes: 64 * 1024 * 1024,
   retainBytes: 8 * 1024 * 1024,

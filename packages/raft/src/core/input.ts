@@ -17,6 +17,8 @@ export type Input =
   | { type: 'request'; request: number; what: RaftRequest }
   /** The write of the `persist` effect with this number is durable, and all before it. */
   | { type: 'persisted'; seq: number }
+  /** The machine has applied up to here; of interest while the member catches up. */
+  | { type: 'applied'; to: number }
   /** The applied state as it was at the snapshot's index. */
   | { type: 'snapshot'; snapshot: HeldSnapshot }
   /** What `fetch-state` asked for; undefined when the group's own way could not get it. */

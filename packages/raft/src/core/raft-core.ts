@@ -40,6 +40,7 @@ import {
   handleChunk,
   handleRange,
   handleState,
+  handleSyncApplied,
   handleSyncOffer,
   handleSyncPeer,
   handleSyncPeerGone,
@@ -104,6 +105,9 @@ export class RaftCore {
         s.handlePersisted(input.seq);
         if (s.role === 'leader') maybeAdvanceCommit(s);
         else if (s.matched > 0 && s.leader) s.ackDue = true;
+        return;
+      case 'applied':
+        handleSyncApplied(s, input.to, nowMs);
         return;
       case 'snapshot':
         handleSnapshot(s, input.snapshot);

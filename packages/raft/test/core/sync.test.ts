@@ -1,6 +1,7 @@
 import type { LogEntry, PeerId, RaftBody, RaftRun } from '@mosaik/wire';
 import { SnapshotEnvelope } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
+import type { CoreLimits } from '../../src/core/config.ts';
 import { RaftLog } from '../../src/core/log.ts';
 import { type HeldSnapshot, holdSnapshot, readSnapshot } from '../../src/core/snapshot.ts';
 import { ParallelFetch } from '../../src/core/sync/parallel-fetch.ts';
@@ -27,8 +28,8 @@ class Late extends Harness {
   readonly log = leaderLog(LAST);
   snapshot: HeldSnapshot | undefined;
 
-  constructor() {
-    super({ size: 4, limits: { syncGapEntries: 10, syncRangeEntries: 8, syncChunkBytes: 100 } });
+  constructor(limits: Partial<CoreLimits> = {}) {
+    super({ size: 4, limits: { syncGapEntries: 10, syncRangeEntries: 8, syncChunkBytes: 100, ...limits } });
   }
 
   /** A heartbeat of the leader, whose log ends far from here. */
@@ -134,6 +135,22 @@ describe('a member far behind', () => {
     expect([late.state.log.last, late.state.commit]).toEqual([LAST, LAST]);
     expect(late.state.log.range(1, LAST)).toEqual(late.log.range(1, LAST));
     expect(late.state.sync).toBeUndefined();
+  });
+
+  test('asks for no more ranges than its machine can apply, however long that takes', () => {
+    const late = new Late({ syncUnappliedBytes: 8, syncRangeEntries: 4 });
+    const requests = late.begin();
+    expect(late.serve(requests)).toEqual(requests);
+    const fetched = late.state.log.last;
+    expect(fetched).toBeLessThan(LAST);
+    const idle = [...Harness.sent(late.advance(ELECTION_MS / 2)), ...late.heartbeat()];
+    idle.push(...Harness.sent(late.advance(ELECTION_MS / 2 - 1)));
+    expect(idle.filter(([, { type }]) => type === 'RangeRequest' || type === 'SyncRequest')).toEqual([]);
+    late.input({ type: 'applied', to: fetched });
+    expect(Harness.sent(late.run())).toContainEqual([
+      expect.any(Number),
+      expect.objectContaining({ type: 'RangeRequest', from: fetched + 1 }),
+    ]);
   });
 
   test('keeps appends that come meanwhile, and takes them in the end', () => {

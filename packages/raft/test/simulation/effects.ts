@@ -15,6 +15,7 @@ export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): 
       return;
     case 'apply':
       apply(cluster, node, effect.to);
+      node.core.handle({ type: 'applied', to: node.applied }, cluster.localMs(node));
       return;
     case 'restore':
       restoreSnapshot(node, effect.snapshot);

@@ -115,14 +115,14 @@ export class ParallelFetch<T> {
   }
 
   /** The next piece in order, if it is here. */
-  take(): { at: number; end: number; value: T } | undefined {
+  take(): { at: number; end: number; bytes: number; value: T } | undefined {
     const at = this.next;
     const here = this.#here.get(at);
     if (!here) return undefined;
     this.#here.delete(at);
     this.#bufferedBytes -= here.bytes;
     this.next = here.end;
-    return { at, end: here.end, value: here.value };
+    return { at, ...here };
   }
 
   #nextPiece(): { at: number; fresh: boolean } | undefined {

@@ -4,6 +4,7 @@ import type { RaftState } from '../state.ts';
 import type { Download } from './download.ts';
 import type { ParallelFetch } from './parallel-fetch.ts';
 import type { Source } from './source.ts';
+import { Unapplied } from './unapplied.ts';
 
 type Of<T extends RaftBody['type']> = Extract<RaftBody, { type: T }>;
 
@@ -21,6 +22,7 @@ export interface Sync {
   waitsUntilMs: number;
   download: Download | undefined;
   ranges: ParallelFetch<EntryRun[]> | undefined;
+  readonly unapplied: Unapplied;
   /** Since when nobody could be asked for what is missing. */
   stuckSinceMs: number | undefined;
   /** Appends of the leader that came meanwhile; they are not acknowledged. */
@@ -46,6 +48,7 @@ export function createSync(s: RaftState, epoch: RaftEpoch): Sync {
     waitsUntilMs: 0,
     download: s.interrupted,
     ranges: undefined,
+    unapplied: new Unapplied(),
     stuckSinceMs: undefined,
     appends: [],
     appendBytes: 0,

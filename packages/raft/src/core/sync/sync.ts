@@ -139,6 +139,10 @@ function pump(s: RaftState, sync: Sync, nowMs: number): void {
   const sources = [...sync.sources.values()];
   const fetching = ranges ?? download?.fetch;
   if (!fetching) return;
+  if (ranges && waitsForMachine(s, sync)) {
+    sync.stuckSinceMs = undefined;
+    return;
+  }
   const firstKnown = plan.runs[0]?.first ?? 1;
   const may = ranges
     ? (source: Source, at: number) =>
@@ -151,6 +155,19 @@ function pump(s: RaftState, sync: Sync, nowMs: number): void {
   }
   if (fetching.waits || fetching.done) sync.stuckSinceMs = undefined;
   else sync.stuckSinceMs ??= nowMs;
+}
+
+/** A witness has no machine to wait for. */
+function waitsForMachine(s: RaftState, sync: Sync): boolean {
+  return !s.config.witness && sync.unapplied.bytes >= s.config.limits.syncUnappliedBytes;
+}
+
+/** The machine has applied up to `to`. */
+export function handleSyncApplied(s: RaftState, to: number, nowMs: number): void {
+  const { sync } = s;
+  if (!sync) return;
+  sync.unapplied.handleApplied(to);
+  if (sync.ranges) pump(s, sync, nowMs);
 }
 
 export function handleRange(s: RaftState, from: PeerId, body: Of<'Range'>, nowMs: number): void {
@@ -191,6 +208,7 @@ function deliver(s: RaftState, sync: Sync, ranges: ParallelFetch<EntryRun[]>): b
     if (last === undefined) return false;
     if (last > s.matched) s.matched = last;
     s.commitTo(last);
+    sync.unapplied.add(last, piece.bytes);
     s.ackDue = true;
   }
   return true;
