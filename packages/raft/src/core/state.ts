@@ -10,9 +10,10 @@ import type {
 import type { Rng } from '@mosaik/wire/runtime';
 import type { Lane } from '../components.ts';
 import type { Role } from '../status.ts';
-import type { HardState, LogWrite, StoredLog } from '../storage/log-storage.ts';
+import type { HardState, StoredLog } from '../storage/log-storage.ts';
 import { handleLeadershipOver } from './asker.ts';
 import type { CoreConfig } from './config.ts';
+import { Durability } from './durability.ts';
 import type { Effect } from './effect.ts';
 import { parseEnvelope } from './envelope.ts';
 import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
@@ -58,8 +59,6 @@ export class RaftState {
   snapshot: HeldSnapshot | undefined;
   /** Counts what `drain` ends; several drains make one turn. */
   turn = 1;
-  /** The log is durable up to here. */
-  durable = 0;
   leader: PeerId | undefined;
   /** The epoch that is followed or led. */
   epoch: RaftEpoch | undefined;
@@ -123,17 +122,7 @@ export class RaftState {
   #persists = 0;
   #changed = true;
   #progressed = false;
-  #hardDirty = false;
-  #reset = false;
-  #truncateTo: number | undefined;
-  #compactTo: number | undefined;
-  #snapshotDirty = false;
-  #appendFrom: number | undefined;
-  #seq = 0;
-  /** Writes under way: the last index of each. */
-  readonly #writes: { seq: number; last: number }[] = [];
-  /** Waits for the hard state of the write with this number. */
-  readonly #withheld: { seq: number; run: () => void }[] = [];
+  readonly #durability: Durability;
 
   constructor(config: CoreConfig, rng: Rng, stored: StoredLog | undefined, nowMs: number) {
     this.config = config;
@@ -147,8 +136,7 @@ export class RaftState {
     // What a snapshot stands for was committed; the rest is once a leader says so again.
     this.commit = stored?.snapshot?.index ?? 0;
     this.snapshot = stored?.snapshot && holdSnapshot(stored.snapshot);
-    this.durable = this.log.last;
-    this.#hardDirty = stored === undefined;
+    this.#durability = new Durability(this.log.last, stored === undefined);
     this.bootMs = nowMs;
     this.lastTurnMs = nowMs;
     this.lastContactMs = nowMs;
@@ -160,9 +148,19 @@ export class RaftState {
     return { peer: this.localId, incarnation: this.incarnation };
   }
 
+  get hardState(): HardState {
+    const { incarnation, term, vote } = this;
+    return vote ? { incarnation, term, vote } : { incarnation, term };
+  }
+
   /** This member, as what it remembers, is in the set of its log, and that log is of the side it takes part in. */
   get counted(): boolean {
     return this.heading === undefined && isMember(this.log.members, this.localId, this.incarnation);
+  }
+
+  /** The log is durable up to here. */
+  get durable(): number {
+    return this.#durability.index;
   }
 
   get electionTimeoutMs(): number {
@@ -253,26 +251,26 @@ export class RaftState {
     if (term === this.term && sameEpoch(vote, this.vote)) return;
     this.term = term;
     this.vote = vote;
-    this.#hardDirty = true;
+    this.#durability.handleHardState();
     this.changed();
   }
 
   /** What this store remembered is given up: from now on it counts as another. */
   forget(): void {
     this.incarnation = this.rng.u64();
-    this.#hardDirty = true;
+    this.#durability.handleHardState();
     this.statusDue = true;
   }
 
   /** Runs `run` once everything changed so far in this turn is durable. */
   afterPersist(run: () => void): void {
-    this.#withheld.push({ seq: this.#seq + 1, run });
+    this.#durability.after(run);
   }
 
   appendEntries(epoch: RaftEpoch, entries: readonly LogEntry[]): void {
     if (entries.length === 0) return;
     const before = this.log.membersIndex;
-    this.#appendFrom ??= this.log.last + 1;
+    this.#durability.handleAppended(this.log.last + 1);
     this.log.append(epoch, entries);
     this.#progressed = true;
     if (this.log.membersIndex === before) return;
@@ -284,12 +282,7 @@ export class RaftState {
     if (index >= this.log.last) return;
     const before = this.log.membersIndex;
     this.log.truncateTo(index);
-    this.durable = Math.min(this.durable, index);
-    for (const write of this.#writes) write.last = Math.min(write.last, index);
-    if (this.#appendFrom === undefined || index < this.#appendFrom - 1) {
-      this.#truncateTo = Math.min(index, this.#truncateTo ?? index);
-    }
-    if (this.#appendFrom !== undefined && this.#appendFrom > index) this.#appendFrom = undefined;
+    this.#durability.handleTruncated(index);
     if (this.log.membersIndex !== before) this.statusDue = true;
     this.changed();
   }
@@ -300,13 +293,7 @@ export class RaftState {
     this.snapshot = undefined;
     this.commit = 0;
     this.matched = 0;
-    this.durable = 0;
-    for (const write of this.#writes) write.last = 0;
-    this.#reset = true;
-    this.#truncateTo = undefined;
-    this.#compactTo = undefined;
-    this.#snapshotDirty = false;
-    this.#appendFrom = undefined;
+    this.#durability.handleReset();
     this.statusDue = true;
     this.changed();
   }
@@ -314,10 +301,10 @@ export class RaftState {
   /** A snapshot that was taken here: from now on it stands for the entries up to `compactTo`. */
   keepSnapshot(snapshot: HeldSnapshot, compactTo: number): void {
     this.snapshot = snapshot;
-    this.#snapshotDirty = true;
+    this.#durability.handleSnapshot();
     if (compactTo <= this.log.base) return;
     this.log.compactTo(compactTo);
-    this.#compactTo = compactTo;
+    this.#durability.handleCompacted(compactTo);
   }
 
   /** A snapshot of others takes the place of the log, of what was committed and of the machine's state. */
@@ -325,15 +312,15 @@ export class RaftState {
     this.resetLog();
     this.log.install(envelope);
     this.snapshot = snapshot;
-    this.#snapshotDirty = true;
-    this.#compactTo = envelope.index;
+    this.#durability.handleSnapshot();
+    this.#durability.handleCompacted(envelope.index);
     this.emit({ type: 'restore', snapshot, sessions: envelope.sessions });
     this.commitTo(envelope.index);
   }
 
   /** The end of this turn will write entries. */
   get writes(): boolean {
-    return this.#appendFrom !== undefined;
+    return this.#durability.appends;
   }
 
   /**
@@ -341,62 +328,26 @@ export class RaftState {
    * are the first effects. True when there was something.
    */
   settleWrites(): boolean {
+    if (!this.config.durableAtOnce) return false;
     let settled = false;
-    while (this.config.durableAtOnce && this.#takeWrite()) {
-      this.handlePersisted(this.#seq);
+    for (let seq = this.#takeWrite(); seq !== undefined; seq = this.#takeWrite()) {
+      this.#durability.handlePersisted(seq);
       settled = true;
     }
     return settled;
   }
 
   handlePersisted(seq: number): void {
-    while (this.#writes[0] && this.#writes[0].seq <= seq) {
-      this.durable = Math.max(this.durable, this.#writes[0].last);
-      this.#writes.shift();
-    }
-    while (this.#withheld[0] && this.#withheld[0].seq <= seq) this.#withheld.shift()?.run();
+    this.#durability.handlePersisted(seq);
   }
 
-  #takeWrite(): boolean {
-    const append: EntryRun[] =
-      this.#appendFrom === undefined ? [] : this.log.range(this.#appendFrom, this.log.last);
-    const snapshot = this.#snapshotDirty ? this.snapshot : undefined;
-    const needed =
-      this.#hardDirty ||
-      this.#reset ||
-      snapshot !== undefined ||
-      this.#truncateTo !== undefined ||
-      append.length > 0 ||
-      this.#owesWithheld();
-    if (!needed) return false;
-    const write: LogWrite = {
-      ...(this.#hardDirty ? { hardState: this.#hardState() } : {}),
-      ...(this.#reset ? { reset: true } : {}),
-      ...(this.#truncateTo === undefined ? {} : { truncateTo: this.#truncateTo }),
-      ...(snapshot ? { snapshot: storedSnapshot(snapshot) } : {}),
-      ...(this.#compactTo === undefined ? {} : { compactTo: this.#compactTo }),
-      ...(append.length > 0 ? { append } : {}),
-    };
-    this.#hardDirty = false;
-    this.#reset = false;
-    this.#truncateTo = undefined;
-    this.#compactTo = undefined;
-    this.#snapshotDirty = false;
-    this.#appendFrom = undefined;
-    this.#seq += 1;
-    this.#writes.push({ seq: this.#seq, last: this.log.last });
-    this.#effects.splice(this.#persists, 0, { type: 'persist', seq: this.#seq, write });
+  /** The number of the write, if there is one. */
+  #takeWrite(): number | undefined {
+    const taken = this.#durability.take(this);
+    if (!taken) return undefined;
+    this.#effects.splice(this.#persists, 0, { type: 'persist', ...taken });
     this.#persists += 1;
-    return true;
-  }
-
-  #owesWithheld(): boolean {
-    return this.#withheld.some((entry) => entry.seq > this.#seq);
-  }
-
-  #hardState(): HardState {
-    const { incarnation, term, vote } = this;
-    return vote ? { incarnation, term, vote } : { incarnation, term };
+    return taken.seq;
   }
 
   // ---- transitions that every role may take
