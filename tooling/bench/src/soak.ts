@@ -157,11 +157,13 @@ async function runOver(name: keyof typeof transports, { report }: BenchContext):
   let output = '';
   child.stdout.setEncoding('utf8');
   let part = 0;
+  const samples: Sample[] = [];
   child.stdout.on('data', (text: string) => {
     output += text;
     for (let end = output.indexOf('\n'); end >= 0; end = output.indexOf('\n')) {
       const said = JSON.parse(output.slice(0, end)) as Sample;
       output = output.slice(end + 1);
+      samples.push(said);
       const when = part === 0 ? 'start' : `${part} of ${PARTS}`;
       part += 1;
       const row = (what: string, value: number, unit: string) =>
@@ -178,6 +180,12 @@ async function runOver(name: keyof typeof transports, { report }: BenchContext):
   const status = await new Promise<number | null>((resolve) => child.once('exit', resolve));
   report({ metric: `${name} time`, value: (performance.now() - startedMs) / 1000, unit: 's' });
   if (status !== 0) throw new Error(`the soak ended with ${status}`);
+  // The first half fills the allocator's memory and V8's heap, once; what leaks goes on in the second.
+  const [half, end] = [samples[PARTS / 2], samples[PARTS]];
+  if (half && end && end.cycles > half.cycles) {
+    const value = ((end.rssBytes - half.rssBytes) / 1e6 / (end.cycles - half.cycles)) * 10_000;
+    report({ metric: `${name} RSS growth per 10 000 cycles in the last half`, value, unit: 'MB' });
+  }
 }
 
 /** Leaks: connect–exchange–close cycles and messages under 1 024 descriptors, both ends in one process. */
