@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, realpath, stat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { RaftError } from '../errors.ts';
@@ -42,7 +42,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   try {
     const others = (await readdir(directory)).filter((other) => NAME.test(other) && other !== name);
     for (const other of others) if (await isListening(join(place, other))) throw inUse(directory);
-    for (const other of others) await rm(join(directory, other), { force: true });
+    // Not `rm`: after it removed a dead socket, Node 20 takes symbolic links of modules that it loads for directories.
+    for (const other of others) await removeName(join(directory, other));
     await stat(join(directory, name)).catch(() => {
       throw inUse(directory);
     });
@@ -51,6 +52,12 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     throw error;
   }
   return { release };
+}
+
+async function removeName(path: string): Promise<void> {
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 /** A short path to the directory where there is one: the name of a socket has room for about a hundred bytes. */
