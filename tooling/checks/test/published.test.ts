@@ -44,8 +44,17 @@ describe.each(packages.map((owner) => [owner.name, owner] as const))(
       expect(await publishedProblems(tarballOf(name))).toEqual([]);
     });
 
+    test('is published with every export that is built', () => {
+      const { exports = {}, publishConfig } = owner.manifest;
+      const built = Object.entries(exports).filter(
+        ([, target]) => typeof target === 'string' || target.default !== undefined,
+      );
+      expect(publishConfig?.exports ?? exports).toEqual(Object.fromEntries(built));
+    });
+
     test('loads in plain Node from what was built', () => {
-      const subpaths = Object.keys(owner.manifest.exports ?? {})
+      const { exports = {}, publishConfig } = owner.manifest;
+      const subpaths = Object.keys(publishConfig?.exports ?? exports)
         .filter((subpath) => subpath !== './package.json' && subpath !== './testing')
         .map((subpath) => `${name}${subpath.slice(1)}`);
       const script = `for (const name of ${JSON.stringify(subpaths)}) {
