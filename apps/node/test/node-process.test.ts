@@ -187,6 +187,15 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     await startNode(['--data-dir', directory]);
   });
 
+  it('starts again after every SIGKILL, over the lock that the one before left', async () => {
+    const directory = join(temporaryDirectory(), 'data');
+    for (let life = 0; life < 3; life += 1) {
+      const node = await startNode(['--data-dir', directory]);
+      node.child.kill('SIGKILL');
+      await node.outcome;
+    }
+  });
+
   it('ends with the name of the file when its log is damaged, and when it is of another group', async () => {
     const directory = join(temporaryDirectory(), 'data');
     const first = await startNode(['--data-dir', directory]);

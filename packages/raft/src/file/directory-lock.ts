@@ -42,7 +42,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   try {
     const others = (await readdir(directory)).filter((other) => NAME.test(other) && other !== name);
     for (const other of others) if (await isListening(join(place, other))) throw inUse(directory);
-    // Not `rm`: after it removed a dead socket, Node 20 takes symbolic links of modules that it loads for directories.
+    // Not `rm`: where it had removed a dead socket, Node 20 could not load the QUIC library in that process any more.
     for (const other of others) await removeName(join(directory, other));
     await stat(join(directory, name)).catch(() => {
       throw inUse(directory);
