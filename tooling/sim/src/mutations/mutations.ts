@@ -134,7 +134,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'truncation-not-written',
-    file: STATE,
+    file: `${CORE}/durability.ts`,
     find: '      ...(this.#truncateTo === undefined ? {} : { truncateTo: this.#truncateTo }),\n',
     replace: '',
   },
