@@ -3,6 +3,7 @@ import type { RaftMember, RaftMessage } from '@mosaik/wire';
 import type { Effect } from '../../src/core/effect.ts';
 import type { Input } from '../../src/core/input.ts';
 import type { Cluster } from './cluster.ts';
+import { commandText } from './commands.ts';
 import { acknowledgements } from './invariants/acknowledgements.ts';
 import { assertKept, clients } from './invariants/clients.ts';
 import { commits } from './invariants/commits.ts';
@@ -34,6 +35,34 @@ const INVARIANTS: readonly CreateInvariant[] = [
   states,
 ];
 
+type Hooks = { readonly [Name in keyof Invariant]-?: NonNullable<Invariant[Name]>[] };
+
+/** Who wants to see what. */
+function hooksOf(invariants: readonly Invariant[]): Hooks {
+  const hooks: Record<keyof Invariant, unknown[]> = {
+    handleStart: [],
+    handleForgotten: [],
+    handleInput: [],
+    handleStep: [],
+    handleTurn: [],
+    handleWrite: [],
+    handleEntry: [],
+    handleSend: [],
+    handleApplied: [],
+    handleReverted: [],
+    handleSent: [],
+    handleAcked: [],
+    handleRefused: [],
+    handleAsked: [],
+    handleRead: [],
+    handleQuiet: [],
+  };
+  for (const invariant of invariants)
+    for (const [name, hook] of Object.entries(invariant))
+      hooks[name as keyof Invariant].push((hook as () => void).bind(invariant));
+  return hooks as Hooks;
+}
+
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation';
 }
@@ -47,7 +76,7 @@ export interface Committed {
 /** Shows every step to every invariant, and keeps the few facts that several of them need. */
 export class Checker {
   readonly #cluster: Cluster;
-  readonly #invariants: readonly Invariant[];
+  readonly #hooks: Hooks;
   /** Of those that lost theirs: what they acknowledged they did hold. */
   readonly #forgotten = new Map<string, SimStore>();
   /** By side and index. */
@@ -66,7 +95,7 @@ export class Checker {
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
-    this.#invariants = INVARIANTS.map((create) => create(this, cluster));
+    this.#hooks = hooksOf(INVARIANTS.map((create) => create(this, cluster)));
   }
 
   fail(node: SimNode, what: string): InvariantViolation {
@@ -100,59 +129,59 @@ export class Checker {
   }
 
   handleStart(node: SimNode): void {
-    for (const invariant of this.#invariants) invariant.handleStart?.(node);
+    for (const hook of this.#hooks.handleStart) hook(node);
   }
 
   handleForgotten(node: SimNode): void {
-    for (const invariant of this.#invariants) invariant.handleForgotten?.(node);
+    for (const hook of this.#hooks.handleForgotten) hook(node);
     const incarnation = node.store.hardState?.incarnation;
     if (incarnation !== undefined) this.#forgotten.set(`${node.id}:${incarnation}`, node.store);
   }
 
   handleWrite(node: SimNode, write: LogWrite): void {
-    for (const invariant of this.#invariants) invariant.handleWrite?.(node, write);
+    for (const hook of this.#hooks.handleWrite) hook(node, write);
     let index = node.core.log.last;
     for (const run of write.append ?? []) index -= run.entries.length;
     for (const run of write.append ?? []) {
+      const nonce = String(run.epoch.nonce);
       for (const entry of run.entries) {
         index += 1;
-        if (entry.type === 'Command')
-          this.#texts.set(`${run.epoch.nonce}@${index}`, new TextDecoder().decode(entry.value));
+        if (entry.type === 'Command') this.#texts.set(`${nonce}@${index}`, commandText(entry.value));
         if (entry.type === 'Opening' && entry.forced) this.forcedEpochs.add(run.epoch.nonce);
-        for (const invariant of this.#invariants) invariant.handleEntry?.(node, index, entry);
+        for (const hook of this.#hooks.handleEntry) hook(node, index, entry);
       }
     }
   }
 
   handleInput(node: SimNode, input: Input): void {
-    for (const invariant of this.#invariants) invariant.handleInput?.(node, input);
+    for (const hook of this.#hooks.handleInput) hook(node, input);
   }
 
   handleStep(node: SimNode): void {
     this.steps += 1;
     const s = node.core.state;
     if (s.stopped === 'failed') throw this.fail(node, `failed: ${s.problem}`);
-    for (const invariant of this.#invariants) invariant.handleStep?.(node);
+    for (const hook of this.#hooks.handleStep) hook(node);
   }
 
   handleTurn(node: SimNode): void {
-    for (const invariant of this.#invariants) invariant.handleTurn?.(node);
+    for (const hook of this.#hooks.handleTurn) hook(node);
   }
 
   handleSend(from: SimNode, to: SimNode, message: RaftMessage): void {
-    for (const invariant of this.#invariants) invariant.handleSend?.(from, to, message);
+    for (const hook of this.#hooks.handleSend) hook(from, to, message);
   }
 
   handleApplied(node: SimNode, index: number): void {
-    for (const invariant of this.#invariants) invariant.handleApplied?.(node, index);
+    for (const hook of this.#hooks.handleApplied) hook(node, index);
   }
 
   handleReverted(node: SimNode, effect: Extract<Effect, { type: 'revert' }>): void {
-    for (const invariant of this.#invariants) invariant.handleReverted?.(node, effect);
+    for (const hook of this.#hooks.handleReverted) hook(node, effect);
   }
 
   handleAcked(node: SimNode, call: Call): void {
-    for (const invariant of this.#invariants) invariant.handleAcked?.(node, call);
+    for (const hook of this.#hooks.handleAcked) hook(node, call);
     this.#serve(node, 'write');
     this.acked.push({ ...call });
     this.ackedFloor = Math.max(this.ackedFloor, call.from);
@@ -160,19 +189,19 @@ export class Checker {
 
   handleRead(node: SimNode, read: Read): void {
     this.#serve(node, 'read');
-    for (const invariant of this.#invariants) invariant.handleRead?.(node, read);
+    for (const hook of this.#hooks.handleRead) hook(node, read);
   }
 
   handleSent(call: Call): void {
-    for (const invariant of this.#invariants) invariant.handleSent?.(call);
+    for (const hook of this.#hooks.handleSent) hook(call);
   }
 
   handleRefused(node: SimNode, call: Call): void {
-    for (const invariant of this.#invariants) invariant.handleRefused?.(node, call);
+    for (const hook of this.#hooks.handleRefused) hook(node, call);
   }
 
   handleAsked(read: Read): void {
-    for (const invariant of this.#invariants) invariant.handleAsked?.(read);
+    for (const hook of this.#hooks.handleAsked) hook(read);
   }
 
   /** Every acknowledged write is in this log, at its place. */
@@ -186,6 +215,6 @@ export class Checker {
   }
 
   handleQuiet(): void {
-    for (const invariant of this.#invariants) invariant.handleQuiet?.();
+    for (const hook of this.#hooks.handleQuiet) hook();
   }
 }

@@ -55,6 +55,8 @@ export interface ClusterInit {
   readonly mangle?: ((effects: readonly Effect[], node: SimNode) => readonly Effect[]) | undefined;
 }
 
+const ENCODER = new TextEncoder();
+
 /** Several cores, a network of bonds between them, and a checker that looks at every step. */
 export class Cluster extends Timeline {
   readonly rng: Rng;
@@ -66,6 +68,8 @@ export class Cluster extends Timeline {
   acked = 0;
   /** Snapshots of others that took the place of a log. */
   installed = 0;
+  /** Prints what the cores say. */
+  readonly verbose = process.env.SIM_LOG !== undefined;
 
   constructor(init: ClusterInit) {
     super();
@@ -223,7 +227,7 @@ export class Cluster extends Timeline {
       node.calls.set(node.nextCall++, call);
       this.checker.handleSent(call);
     }
-    const proposals = values.map((value) => [new TextEncoder().encode(value)]);
+    const proposals = values.map((value) => [ENCODER.encode(value)]);
     this.input(node, {
       type: 'propose',
       batch: { session: 1, first, ackedBelow: 0, keys: [], proposals },
@@ -282,13 +286,16 @@ export class Cluster extends Timeline {
     const delayMs = this.chance(0.7) ? 0 : this.rng.float();
     const { life } = node;
     node.drainAtMs = this.nowMs + delayMs;
-    this.after(delayMs, () =>
-      this.whenRunning(node, () => {
-        if (!node.alive || node.life !== life) return;
-        node.drainAtMs = undefined;
-        this.#drain(node);
-      }),
-    );
+    const drain = () => {
+      if (!node.alive || node.life !== life) return;
+      if (this.nowMs < node.pausedUntilMs) {
+        this.whenRunning(node, drain);
+        return;
+      }
+      node.drainAtMs = undefined;
+      this.#drain(node);
+    };
+    this.after(delayMs, drain);
   }
 
   #drain(node: SimNode): void {

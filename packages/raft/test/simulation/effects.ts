@@ -1,6 +1,7 @@
 import type { Effect } from '../../src/core/effect.ts';
 import { isCommand } from '../../src/core/log.ts';
 import type { Cluster } from './cluster.ts';
+import { commandText } from './commands.ts';
 import type { Call, SimNode } from './sim-node.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshots.ts';
 
@@ -57,7 +58,7 @@ export function executeEffect(cluster: Cluster, node: SimNode, effect: Effect): 
       cluster.touch(node);
       return;
     case 'log':
-      if (process.env.SIM_LOG)
+      if (cluster.verbose)
         console.log(Math.round(cluster.nowMs), `n${node.index}`, effect.text, JSON.stringify(effect.fields));
   }
 }
@@ -112,7 +113,7 @@ function apply(cluster: Cluster, node: SimNode, to: number): void {
 function revert(cluster: Cluster, node: SimNode, effect: Extract<Effect, { type: 'revert' }>): void {
   cluster.checker.handleReverted(node, effect);
   for (const entry of effect.lost.flatMap(({ entries }) => entries)) {
-    if (isCommand(entry)) node.reverted.push(new TextDecoder().decode(entry.value));
+    if (isCommand(entry)) node.reverted.push(commandText(entry.value));
   }
   node.applied = Math.min(node.applied, effect.to);
   for (const call of node.waiting.splice(0)) {

@@ -54,4 +54,34 @@ describe('a register (Herlihy, Wing 1990)', () => {
   ])('cannot do it: %s', (_, history) => {
     expect(findOrder(history)).toBeTypeOf('string');
   });
+
+  const placed = (place: number, operation: RegisterOperation): RegisterOperation => ({
+    ...operation,
+    place,
+  });
+
+  test.each<[string, boolean, RegisterOperation[]]>([
+    [
+      'that of a log',
+      true,
+      [
+        placed(5, write('b', 0, 9)),
+        placed(3, write('a', 1, 8)),
+        placed(3, cas('x', 'c', false, 2, 4)),
+        placed(3, read('a', 3, 5)),
+        placed(5, read('b', 6, 7)),
+        placed(7, write('d', 8)),
+      ],
+    ],
+    ['a misleading one', true, [placed(2, write('a', 0, 1)), placed(1, read('a', 2, 3))]],
+    ['of which an end is before a call', false, [placed(3, read('', 4, 5)), placed(6, write('a', 0, 1))]],
+    ['in which an answer is wrong', false, [placed(1, write('a', 0, 1)), placed(1, read('x', 2, 3))]],
+    [
+      'of two cas that both took',
+      false,
+      [placed(1, cas('', 'a', true, 0, 9)), placed(2, cas('', 'b', true, 1, 8))],
+    ],
+  ])('is judged by what was seen, whatever order it is told: %s', (_, fine, history) => {
+    expect(findOrder(history) === undefined).toBe(fine);
+  });
 });

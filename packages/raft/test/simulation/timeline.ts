@@ -18,13 +18,17 @@ export class Timeline {
   after(delayMs: number, run: () => void): void {
     const event = { atMs: this.nowMs + delayMs, order: this.#order++, run };
     const heap = this.#heap;
+    let at = heap.length;
     heap.push(event);
-    for (let i = heap.length - 1; i > 0; ) {
-      const parent = (i - 1) >> 1;
-      if (!before(heap[i] as Event, heap[parent] as Event)) break;
-      [heap[i], heap[parent]] = [heap[parent] as Event, heap[i] as Event];
-      i = parent;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above] as Event;
+      // The newest comes last among those of its moment.
+      if (event.atMs >= parent.atMs) break;
+      heap[at] = parent;
+      at = above;
     }
+    heap[at] = event;
   }
 
   runFor(durationMs: number): void {
@@ -46,23 +50,30 @@ export class Timeline {
     return condition();
   }
 
+  /** Takes the first away: the last one moves down from its place. */
   #pop(): void {
     const heap = this.#heap;
-    const last = heap.pop();
-    if (!last || heap.length === 0) return;
-    heap[0] = last;
-    for (let i = 0; ; ) {
-      let least = i;
-      for (const child of [2 * i + 1, 2 * i + 2]) {
-        if (child < heap.length && before(heap[child] as Event, heap[least] as Event)) least = child;
+    const event = heap.pop();
+    const { length } = heap;
+    if (!event || length === 0) return;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below >= length) break;
+      let child = heap[below] as Event;
+      const right = heap[below + 1];
+      if (right && isBefore(right, child)) {
+        below += 1;
+        child = right;
       }
-      if (least === i) break;
-      [heap[i], heap[least]] = [heap[least] as Event, heap[i] as Event];
-      i = least;
+      if (isBefore(event, child)) break;
+      heap[at] = child;
+      at = below;
     }
+    heap[at] = event;
   }
 }
 
-function before(a: Event, b: Event): boolean {
+function isBefore(a: Event, b: Event): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

@@ -1,6 +1,6 @@
-import { GroupKey } from '@mosaik/handshake';
+import { deriveBondId, GroupKey } from '@mosaik/handshake';
 import type { Cluster, Network, SimNode } from '@mosaik/raft/simulation';
-import { CloseCode, type GroupId, type NetworkId, type PeerId, RaftMessage } from '@mosaik/wire';
+import { type BondId, CloseCode, type GroupId, type NetworkId, type PeerId, RaftMessage } from '@mosaik/wire';
 import { type PipeEnd, type PipeOwner, Pipes } from './pipes.ts';
 import { SimBonds } from './sim-bonds.ts';
 import { SimDiscovery } from './sim-discovery.ts';
@@ -99,6 +99,7 @@ export class Mesh implements Network {
       {
         ...shared,
         groupKey: GROUP_KEY,
+        bondIdOf,
         heartbeatIntervalMs: cluster.config.heartbeatIntervalMs,
         heartbeatJitterMs: cluster.config.heartbeatJitterMs,
         maxMissedHeartbeats: this.#options.maxMissedHeartbeats,
@@ -198,6 +199,19 @@ export class Mesh implements Network {
       },
     };
   }
+}
+
+/** All runs have the same key and the same names, so each is derived once. */
+const bondIds = new Map<string, BondId>();
+
+function bondIdOf(a: PeerId, b: PeerId): BondId {
+  const key = a < b ? a + b : b + a;
+  let id = bondIds.get(key);
+  if (id === undefined) {
+    id = deriveBondId(GROUP_KEY, a, b);
+    bondIds.set(key, id);
+  }
+  return id;
 }
 
 function addressOf(index: number): string {

@@ -96,8 +96,8 @@ export class PipeEnd {
 export class Pipes {
   readonly #init: PipesInit;
   readonly #ends = new Set<PipeEnd>();
-  /** Ways, `from>to`, that carry nothing: since when, and what waits there. */
-  readonly #blocked = new Map<string, { untilMs: number; waiting: (() => void)[] }>();
+  /** Ways that carry nothing: until when, and what waits there. */
+  readonly #blocked = new Map<number, { untilMs: number; waiting: (() => void)[] }>();
   #numbers = 0n;
 
   constructor(init: PipesInit) {
@@ -106,7 +106,7 @@ export class Pipes {
 
   /** Nothing passes from one to the other until `unblock`, or for so long. What was sent waits: streams lose nothing. */
   block(from: number, to: number, forMs = Number.POSITIVE_INFINITY): void {
-    const way = `${from}>${to}`;
+    const way = wayOf(from, to);
     const { scheduler } = this.#init;
     const untilMs = scheduler.nowMs + forMs;
     const known = this.#blocked.get(way);
@@ -117,7 +117,7 @@ export class Pipes {
   }
 
   unblock(from: number, to: number): void {
-    const way = `${from}>${to}`;
+    const way = wayOf(from, to);
     const blocked = this.#blocked.get(way);
     if (!blocked) return;
     blocked.untilMs = 0;
@@ -125,7 +125,7 @@ export class Pipes {
   }
 
   isBlocked(from: number, to: number): boolean {
-    return this.#blocked.has(`${from}>${to}`);
+    return this.#blocked.has(wayOf(from, to));
   }
 
   /** All connections between two members break at once: both ends notice within `withinMs`. */
@@ -214,14 +214,14 @@ export class Pipes {
     const { peer } = from;
     const arrive = () => {
       if (!peer.open || !peer.owner.alive) return;
-      const blocked = this.#blocked.get(`${from.owner.index}>${from.remote}`);
+      const blocked = this.#blocked.get(wayOf(from.owner.index, from.remote));
       if (blocked) blocked.waiting.push(arrive);
       else peer.owner.run(run);
     };
     scheduler.after(atMs - scheduler.nowMs, arrive);
   }
 
-  #release(way: string): void {
+  #release(way: number): void {
     const blocked = this.#blocked.get(way);
     if (!blocked || blocked.untilMs > this.#init.scheduler.nowMs) return;
     this.#blocked.delete(way);
@@ -247,4 +247,9 @@ export class Pipes {
     }
     return ends;
   }
+}
+
+/** One direction between two members, as a key. */
+function wayOf(from: number, to: number): number {
+  return (from << 8) | to;
 }

@@ -7,7 +7,7 @@ import {
   type BondTableInput,
   deriveEdges,
 } from '@mosaik/bonds/testing';
-import { deriveBondId, type GroupKey } from '@mosaik/handshake';
+import type { GroupKey } from '@mosaik/handshake';
 import { AcceptorCore, type HandshakeMachine, InitiatorCore } from '@mosaik/handshake/testing';
 import {
   type BondId,
@@ -29,6 +29,7 @@ export interface BondsPorts {
   readonly networkId: NetworkId;
   readonly groupId: GroupId;
   readonly groupKey: GroupKey;
+  bondIdOf(a: PeerId, b: PeerId): BondId;
   readonly rng: Rng;
   readonly heartbeatIntervalMs: number;
   readonly heartbeatJitterMs: number;
@@ -76,7 +77,7 @@ class SimBond {
     this.peer = init.peer;
     this.end = init.end;
     this.incarnation = init.incarnation;
-    this.id = owner.bondIdOf(ports.localId, init.peer);
+    this.id = ports.bondIdOf(ports.localId, init.peer);
     this.#core = new BondCore(
       {
         peer: init.peer,
@@ -84,7 +85,7 @@ class SimBond {
         jitterMs: ports.heartbeatJitterMs,
         maxMissed: ports.maxMissedHeartbeats,
         rng: ports.rng,
-        bondIdOf: (a, b) => owner.bondIdOf(a, b),
+        bondIdOf: ports.bondIdOf,
       },
       ports.nowMs(),
     );
@@ -189,7 +190,6 @@ export class SimBonds {
   readonly #table: BondTable;
   readonly #bonds = new Map<number, SimBond>();
   readonly live = new Map<PeerId, SimBond>();
-  readonly #bondIds = new Map<string, BondId>();
   #nextNumber = 1;
   #pumping = false;
   #ending = false;
@@ -206,16 +206,6 @@ export class SimBonds {
       rng: ports.rng,
     });
     for (const entry of discovery.entries()) this.#handle({ type: 'entry', entry });
-  }
-
-  bondIdOf(a: PeerId, b: PeerId): BondId {
-    const key = a < b ? a + b : b + a;
-    let id = this.#bondIds.get(key);
-    if (id === undefined) {
-      id = deriveBondId(this.#ports.groupKey, a, b);
-      this.#bondIds.set(key, id);
-    }
-    return id;
   }
 
   handleEntry(entry: SignedPeerEntry): void {

@@ -1,5 +1,6 @@
 import type { LogEntry } from '@mosaik/wire';
 import type { Checker } from '../checker.ts';
+import { commandText } from '../commands.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { CreateInvariant } from './invariant.ts';
 
@@ -39,5 +40,5 @@ export function assertKept(checker: Checker, node: SimNode): void {
 }
 
 function textOf(entry: LogEntry | undefined): string | undefined {
-  return entry?.type === 'Command' ? new TextDecoder().decode(entry.value) : undefined;
+  return entry?.type === 'Command' ? commandText(entry.value) : undefined;
 }

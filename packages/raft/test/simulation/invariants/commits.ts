@@ -3,11 +3,12 @@ import { majority } from '../../../src/core/quorum.ts';
 import type { SimNode } from '../sim-node.ts';
 import { type CreateInvariant, holds, sideOf } from './invariant.ts';
 
+/** What a member was at its last step. */
 interface Seen {
-  readonly life: number;
-  readonly commit: number;
-  readonly side: string;
-  readonly incarnation: bigint;
+  life: number;
+  commit: number;
+  side: string;
+  incarnation: bigint;
 }
 
 /**
@@ -34,6 +35,13 @@ export const commits: CreateInvariant = (checker, cluster) => {
       if (same && before.side === side && s.commit < before.commit)
         throw checker.fail(node, `commit went back from ${before.commit} to ${s.commit}`);
       const from = same && before.side === side ? before.commit : 0;
+      if (before) {
+        before.life = node.life;
+        before.commit = s.commit;
+        before.side = side;
+        before.incarnation = s.incarnation;
+      } else seen.set(node, { life: node.life, commit: s.commit, side, incarnation: s.incarnation });
+      if (s.commit <= from) return;
       const committed = checker.committedOn(side);
       for (let index = from + 1; index <= s.commit; index += 1) {
         const nonce = s.log.epochAt(index)?.nonce ?? 0n;
@@ -43,9 +51,8 @@ export const commits: CreateInvariant = (checker, cluster) => {
           throw checker.fail(node, `commits another entry at ${index} of side ${side}`);
       }
       const { leadership } = s;
-      if (s.role === 'leader' && leadership && s.commit > from && s.commit >= leadership.openingIndex)
+      if (s.role === 'leader' && leadership && s.commit >= leadership.openingIndex)
         assertHeld(node, s.commit);
-      seen.set(node, { life: node.life, commit: s.commit, side, incarnation: s.incarnation });
     },
     handleApplied(node, index) {
       if (index > node.core.state.commit) throw checker.fail(node, `applies ${index} before it is committed`);

@@ -10,6 +10,8 @@ export const elections: CreateInvariant = (checker, cluster) => {
   /** (side, incarnation, term) → the nonce voted for. */
   const votes = new Map<string, bigint>();
   const terms = new Map<string, number>();
+  /** What each member was at its last step: most steps change nothing of it, so there is nothing new to check. */
+  const seen = new Map<SimNode, ReturnType<typeof standingOf>>();
   /** Votes asked for of a member that heard its leader. */
   const sticky = new Set<string>();
   /** A pre-vote is being asked for, of a member in this term. */
@@ -30,42 +32,70 @@ export const elections: CreateInvariant = (checker, cluster) => {
       if (preVote && s.term !== preVote.term) throw checker.fail(node, 'changes its term for a pre-vote');
       preVote = undefined;
       const side = sideOf(node);
-      // A term that was not durable may be forgotten: no vote was given in it.
-      const life = `${side}:${s.incarnation}:${node.life}`;
-      const before = terms.get(life) ?? 0;
-      // A member that follows a leader of another side already counts terms of that one.
-      const moves = cluster.init.mode === 'dynamic' && s.leader !== undefined && s.role !== 'leader';
-      // Without entries and without a vote it promised nothing to whoever it followed last.
-      const free = s.log.last === 0 && s.vote === undefined;
-      if (s.term < before && !moves && !free)
-        throw checker.fail(node, `term went back from ${before} to ${s.term} within side ${side}`);
-      terms.set(life, s.term);
-
-      const { hardState } = node.store;
-      if (hardState?.vote && s.role !== 'leader') {
-        const key = `${side}:${hardState.incarnation}:${hardState.vote.term}`;
-        const known = votes.get(key);
-        if (known !== undefined && known !== hardState.vote.nonce)
-          throw checker.fail(node, `votes twice in term ${hardState.vote.term} of side ${side}`);
-        votes.set(key, hardState.vote.nonce);
-      }
-      if (s.role === 'leader' && s.epoch) {
-        const key = `${s.log.side?.nonce ?? ''}:${s.term}`;
-        const other = leaders.get(key);
-        if (other !== undefined && other !== s.epoch.nonce)
-          throw checker.fail(node, `second leader in term ${s.term} of side ${key}`);
-        leaders.set(key, s.epoch.nonce);
-      }
+      const before = seen.get(node);
+      if (
+        before?.side === side &&
+        before.term === s.term &&
+        before.role === s.role &&
+        before.epoch === s.epoch &&
+        before.hardState === node.store.hardState &&
+        before.incarnation === s.incarnation &&
+        before.life === node.life
+      )
+        return;
+      seen.set(node, standingOf(node, side));
+      assertTerms(node, side);
+      if (s.role === 'leader') assertOneLeader(node);
+      else assertOneVote(node, side);
     },
     handleSend(from, _, { body }) {
-      if (body.type === 'VoteResponse' && body.verdict.type === 'Granted' && sticky.has(keyOf(from, body)))
+      if (body.type !== 'VoteResponse' || body.verdict.type !== 'Granted') return;
+      if (sticky.has(keyOf(from, body)))
         throw checker.fail(from, `grants ${describeEpoch(body.epoch)}, asked while it heard its leader`);
-      if (body.type !== 'VoteResponse' || body.pre || body.verdict.type !== 'Granted') return;
-      if (!sameEpoch(from.store.hardState?.vote, body.epoch))
+      if (!body.pre && !sameEpoch(from.store.hardState?.vote, body.epoch))
         throw checker.fail(from, `grants ${describeEpoch(body.epoch)} before its vote is durable`);
     },
   };
+
+  function assertTerms(node: SimNode, side: string): void {
+    const s = node.core.state;
+    // A term that was not durable may be forgotten: no vote was given in it.
+    const life = `${side}:${s.incarnation}:${node.life}`;
+    const before = terms.get(life) ?? 0;
+    // A member that follows a leader of another side already counts terms of that one.
+    const moves = cluster.init.mode === 'dynamic' && s.leader !== undefined && s.role !== 'leader';
+    // Without entries and without a vote it promised nothing to whoever it followed last.
+    const free = s.log.last === 0 && s.vote === undefined;
+    if (s.term < before && !moves && !free)
+      throw checker.fail(node, `term went back from ${before} to ${s.term} within side ${side}`);
+    terms.set(life, s.term);
+  }
+
+  function assertOneVote(node: SimNode, side: string): void {
+    const { hardState } = node.store;
+    if (!hardState?.vote) return;
+    const key = `${side}:${hardState.incarnation}:${hardState.vote.term}`;
+    const known = votes.get(key);
+    if (known !== undefined && known !== hardState.vote.nonce)
+      throw checker.fail(node, `votes twice in term ${hardState.vote.term} of side ${side}`);
+    votes.set(key, hardState.vote.nonce);
+  }
+
+  function assertOneLeader(node: SimNode): void {
+    const { epoch, log, term } = node.core.state;
+    if (!epoch) return;
+    const key = `${log.side?.nonce ?? ''}:${term}`;
+    const other = leaders.get(key);
+    if (other !== undefined && other !== epoch.nonce)
+      throw checker.fail(node, `second leader in term ${term} of side ${key}`);
+    leaders.set(key, epoch.nonce);
+  }
 };
+
+function standingOf(node: SimNode, side: string) {
+  const { term, role, epoch, incarnation } = node.core.state;
+  return { side, term, role, epoch, incarnation, hardState: node.store.hardState, life: node.life };
+}
 
 function keyOf(node: SimNode, { epoch, pre }: { epoch: RaftEpoch; pre: boolean }): string {
   return `${node.index}/${node.life}/${pre}/${epoch.nonce}`;

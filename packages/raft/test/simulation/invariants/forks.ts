@@ -7,7 +7,7 @@ import { type CreateInvariant, sideOf } from './invariant.ts';
 
 interface Place {
   readonly side: string;
-  readonly counted: boolean;
+  counted: boolean;
 }
 
 /**
@@ -21,11 +21,11 @@ export const forks: CreateInvariant = (checker, cluster) => {
       places.delete(node);
     },
     handleStep(node) {
-      const now = { side: sideOf(node), counted: node.core.state.counted };
+      const side = sideOf(node);
+      const { counted } = node.core.state;
       const known = places.get(node);
-      if (!known) places.set(node, { now, before: undefined });
-      else if (known.now.side !== now.side) places.set(node, { now, before: known.now });
-      else known.now = now;
+      if (known?.now.side === side) known.now.counted = counted;
+      else places.set(node, { now: { side, counted }, before: known?.now });
     },
     handleEntry(node, index, entry) {
       const { state, log } = node.core;

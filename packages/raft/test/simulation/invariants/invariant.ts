@@ -1,5 +1,5 @@
 import type { LogWrite } from '@mosaik/raft';
-import type { LogEntry, RaftMember, RaftMessage } from '@mosaik/wire';
+import type { LogEntry, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
 import type { Effect } from '../../../src/core/effect.ts';
 import { sameEpoch } from '../../../src/core/epoch.ts';
 import type { Input } from '../../../src/core/input.ts';
@@ -40,9 +40,22 @@ export interface Invariant {
 
 export type CreateInvariant = (checker: Checker, cluster: Cluster) => Invariant;
 
+const epochNames = new WeakMap<RaftEpoch, string>();
+
+/** An epoch as a key, `''` for none: asked for at every step, so written out once. */
+export function keyOfEpoch(epoch: RaftEpoch | undefined): string {
+  if (!epoch) return '';
+  let key = epochNames.get(epoch);
+  if (key === undefined) {
+    key = epoch.nonce.toString(16);
+    epochNames.set(epoch, key);
+  }
+  return key;
+}
+
 /** The side that a member takes part in, as a key. */
 export function sideOf(node: SimNode): string {
-  return node.core.state.side?.nonce.toString(16) ?? '';
+  return keyOfEpoch(node.core.state.side);
 }
 
 /** Whether a member of a set holds that very entry durably, in the store of the incarnation that is named. */

@@ -1,5 +1,5 @@
 import { isCommand } from '../../../src/core/log.ts';
-import { parseCommand } from '../commands.ts';
+import { commandText, parseCommand } from '../commands.ts';
 import { findOrder, type RegisterOperation } from '../register.ts';
 import type { Call, Read } from '../sim-node.ts';
 import type { CreateInvariant } from './invariant.ts';
@@ -21,8 +21,6 @@ export const linearizability: CreateInvariant = (checker, cluster) => {
   const applied = new Map<number, string>();
   /** Key → its values, each from an index on. */
   const values = new Map<string, { from: number; value: string | undefined }[]>();
-  /** Commands that took no effect, for what they expected was not there. */
-  const missed = new Set<string>();
   let clock = 0;
 
   const operation = (key: string, init: Pick<RegisterOperation, 'kind' | 'value' | 'expected'>) => {
@@ -38,8 +36,7 @@ export const linearizability: CreateInvariant = (checker, cluster) => {
     else byKey.set(key, [begun]);
     return begun;
   };
-  const valueAt = (key: string, index: number) =>
-    values.get(key)?.findLast(({ from }) => from <= index)?.value;
+  const lastChange = (key: string, index: number) => values.get(key)?.findLast(({ from }) => from <= index);
 
   return {
     handleSent({ value: text }: Call) {
@@ -56,24 +53,32 @@ export const linearizability: CreateInvariant = (checker, cluster) => {
     handleApplied(node, index) {
       const entry = node.core.log.entryAt(index);
       if (!entry || !isCommand(entry) || applied.has(index)) return;
-      const text = new TextDecoder().decode(entry.value);
+      const text = commandText(entry.value);
       applied.set(index, text);
       if (refused.has(text)) throw checker.fail(node, `applies ${text} at ${index}, which was refused`);
       const call = calls.get(text);
-      if (call) call.happened = true;
+      if (call) {
+        call.happened = true;
+        call.place ??= index;
+      }
       const command = parseCommand(text);
       if (!command) return;
       const { key, value, expected } = command;
       const history = values.get(key) ?? [];
       values.set(key, history);
-      if (expected !== undefined && expected !== (history.at(-1)?.value ?? '')) missed.add(text);
-      else history.push({ from: index, value });
+      const last = history.at(-1);
+      if (expected === undefined || expected === (last?.value ?? '')) {
+        history.push({ from: index, value });
+        return;
+      }
+      if (!call) return;
+      call.succeeded = false;
+      call.place = last?.from ?? 0;
     },
     handleAcked(_, { value: text }) {
       const call = calls.get(text);
       if (!call) return;
       call.ended = clock++;
-      call.succeeded = !missed.has(text);
     },
     handleRefused(node, { value: text }) {
       refused.add(text);
@@ -84,7 +89,9 @@ export const linearizability: CreateInvariant = (checker, cluster) => {
       const asked = reads.get(read);
       if (!asked) return;
       asked.ended = clock++;
-      asked.value = valueAt(read.key, node.applied) ?? '';
+      const last = lastChange(read.key, node.applied);
+      asked.value = last?.value ?? '';
+      asked.place = last?.from ?? 0;
     },
     handleQuiet() {
       const [node] = cluster.nodes;

@@ -1,11 +1,11 @@
-import type { CreateInvariant } from './invariant.ts';
+import { type CreateInvariant, keyOfEpoch } from './invariant.ts';
 
 /** Equal (epoch, index), equal state, however a member came to it; snapshot ≤ applied ≤ committed. */
 export const states: CreateInvariant = (checker) => {
   const known = new Map<string, string>();
   return {
     handleApplied(node, index) {
-      const key = `${node.core.log.epochAt(index)?.nonce}@${index}`;
+      const key = `${keyOfEpoch(node.core.log.epochAt(index))}@${index}`;
       const state = `${node.hash} after ${node.commands}`;
       const before = known.get(key);
       if (before === undefined) known.set(key, state);
