@@ -135,7 +135,10 @@ export class Group<C, Q, R, O = void> {
    * @throws GroupError — every code but `unknown-outcome` means that it was not and will not be committed.
    */
   execute(command: C, options?: ExecuteOptions): Promise<{ index: number; output: O }> {
-    return this.#call((node) => node.execute(command, options), [command]);
+    const { node } = this.#member;
+    // Straight to the member, whose errors are a group's: every promise in between costs the hot path.
+    if (node && !this.#closing) return node.execute(command, options);
+    return this.#call((opened) => opened.execute(command, options), [command]);
   }
 
   /** One contiguous run of commands, all or none. @throws GroupError as `execute`, and `no-commands`. */

@@ -7,7 +7,7 @@ import { type Clock, type Logger, type Metrics, type Rng, WatchCell } from '@mos
 import { createAdmission } from './admission.ts';
 import type { GroupPlan } from './builder.ts';
 import type { GroupDirectory } from './discovery-port.ts';
-import { GroupError } from './errors.ts';
+import { GroupError, toGroupError } from './errors.ts';
 
 /** What every group of a node shares. */
 export interface MemberComponents {
@@ -95,6 +95,7 @@ export class Member<C, Q, R, O> {
       machine: plan.machine,
       storage: plan.storage ?? memoryLogStorage(),
       compaction: plan.compaction,
+      toError: toGroupError,
       handleReverted: (reverted) => this.#tell(reverted),
       components: {
         send: (peer, message, lane) => this.#bondManager?.send(peer, message, lane) ?? false,

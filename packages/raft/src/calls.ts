@@ -3,8 +3,8 @@ import { CallWindow } from './call-window.ts';
 import type { RefusalReason } from './core/effect.ts';
 import { sameEpoch } from './core/epoch.ts';
 import type { ProposalBatch } from './core/proposal-batch.ts';
-import { RaftError } from './errors.ts';
-import { type CallInit, type PendingCall, uncertain } from './pending.ts';
+import { RaftError, type ToError } from './errors.ts';
+import { type PendingCall, uncertain } from './pending.ts';
 
 /** Calls begun while the oldest one waits. */
 const MAX_SPAN = 1 << 20;
@@ -26,6 +26,7 @@ export interface Outgoing {
  */
 export class Calls<O> {
   readonly #maxCalls: number;
+  readonly #toError: ToError;
   /** Not numbered yet: never sent. */
   #fresh: PendingCall<O>[] = [];
   readonly #window = new CallWindow<PendingCall<O>>();
@@ -41,8 +42,9 @@ export class Calls<O> {
   /** Some call in the window is to be sent again: now, or when `wake` says so. */
   #unsent: 'none' | 'later' | 'now' = 'none';
 
-  constructor(maxCalls: number) {
+  constructor(maxCalls: number, toError: ToError) {
     this.#maxCalls = maxCalls;
+    this.#toError = toError;
   }
 
   get size(): number {
@@ -61,29 +63,13 @@ export class Calls<O> {
   }
 
   /** @throws RaftError `overloaded`. */
-  add(call: CallInit<O>): PendingCall<O> {
+  add(call: PendingCall<O>): void {
     if (this.size >= this.#maxCalls || this.#window.next - this.#window.base > MAX_SPAN) {
       throw new RaftError('overloaded', `${this.size} calls wait already: nothing was sent`, {
         commands: call.given,
       });
     }
-    const pending: PendingCall<O> = {
-      commands: call.commands,
-      given: call.given,
-      feed: call.feed,
-      key: call.key,
-      deadlineMs: call.deadlineMs,
-      resolve: call.resolve,
-      reject: call.reject,
-      settled: false,
-      number: 0,
-      epoch: undefined,
-      doubtful: false,
-      from: 0,
-      outputs: [],
-    };
-    this.#fresh.push(pending);
-    return pending;
+    this.#fresh.push(call);
   }
 
   /** The caller does not want to wait any longer: with the first error if it was never sent, else with the second. */
@@ -176,8 +162,10 @@ export class Calls<O> {
   handleApplied(number: number, index: number, output: O, more: boolean): void {
     const call = this.#window.at(number);
     if (!call) return;
-    if (call.outputs.length === 0) call.from = index;
-    call.outputs.push(output);
+    const { outputs } = call;
+    if (!outputs || outputs.length === 0) call.from = index;
+    if (outputs) outputs.push(output);
+    else call.output = output;
     if (!more) this.#resolve(call);
   }
 
@@ -275,13 +263,13 @@ export class Calls<O> {
   #resolve(call: PendingCall<O>): void {
     this.#window.delete(call.number);
     call.settled = true;
-    call.resolve(call);
+    call.resolve(call.answer(call));
   }
 
   #end(call: PendingCall<O>, error: unknown): void {
     if (call.number > 0) this.#window.delete(call.number);
     call.settled = true;
-    call.reject(error);
+    call.reject(this.#toError(error, call.given));
   }
 }
 

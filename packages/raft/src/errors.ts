@@ -59,3 +59,6 @@ export class RaftError extends Error {
     this.offset = options.offset;
   }
 }
+
+/** What a call rejects with: `error`, or the same in other words. `commands` are those of the call. */
+export type ToError = (error: unknown, commands?: readonly unknown[]) => unknown;

@@ -1,6 +1,7 @@
 import type { ConsensusConfig, GroupId, NetworkId, PeerId } from '@mosaik/wire';
 import type { CompactionOptions } from './compaction.ts';
 import type { RaftComponents } from './components.ts';
+import type { ToError } from './errors.ts';
 import type { Preference } from './preference.ts';
 import type { Reverted } from './reverted.ts';
 import type { StateMachine } from './state-machine.ts';
@@ -18,6 +19,8 @@ export interface RaftNodeInit<C, Q, R, O> {
   /** Of a machine with `snapshot` and `restore`; without them the log is kept whole. */
   readonly compaction?: CompactionOptions | undefined;
   readonly components: RaftComponents;
+  /** Puts what calls reject with in the words of whoever gives this; default: as it is. */
+  readonly toError?: ToError | undefined;
   /** Commands of this member's log are gone, and the machine is back to before them. */
   readonly handleReverted?: ((reverted: Reverted<C>) => void) | undefined;
 }

@@ -76,6 +76,7 @@ export class RaftNode<C, Q, R, O = void> {
   private constructor(init: RaftNodeInit<C, Q, R, O>, storage: LogStorage, core: RaftCore) {
     const { components, config, groupId, machine } = init;
     const { clock } = components;
+    const toError = init.toError ?? ((error: unknown) => error);
     const schedule = () => this.#driver.schedule();
     const applied = () => this.#host.applied;
     // What the session of this member is opened for: drawn anew by every process.
@@ -85,7 +86,7 @@ export class RaftNode<C, Q, R, O = void> {
     this.#core = core;
     this.incarnation = core.state.incarnation;
     this.#labels = { group: groupId };
-    this.#calls = new Calls(MAX_CALLS);
+    this.#calls = new Calls(MAX_CALLS, toError);
     this.#host = new MachineHost({
       node: init,
       core,
@@ -102,6 +103,7 @@ export class RaftNode<C, Q, R, O = void> {
       machine,
       maxCommandBytes: config.maxCommandBytes,
       witness: core.state.config.witness === true,
+      toError,
       assertOpen: () => this.#assertOpen(),
       changed: schedule,
       maybeContinue: () => this.#proposer.maybeContinue(),
@@ -184,11 +186,7 @@ export class RaftNode<C, Q, R, O = void> {
    * @throws RaftError; every code but `unknown-outcome` means that nothing was or will be committed.
    */
   execute(command: C, options: ExecuteOptions = {}): Promise<{ index: number; output: O }> {
-    const { idempotencyKey } = options;
-    return this.#commands.call([command], options, { feed: false, idempotencyKey }, ({ from, outputs }) => ({
-      index: from,
-      output: outputs[0] as O,
-    }));
+    return this.#commands.call([command], { ...options, feed: false }, outputOf<O>);
   }
 
   /** One contiguous run, all or none; its commands together are at most `maxCommandBytes`. @throws as `execute`. */
@@ -196,20 +194,17 @@ export class RaftNode<C, Q, R, O = void> {
     commands: readonly C[],
     options: CallOptions = {},
   ): Promise<{ from: number; to: number; outputs: O[] }> {
-    return this.#commands.call(commands, options, { feed: false }, (call) => ({
-      ...range(call),
-      outputs: call.outputs,
-    }));
+    return this.#commands.call(commands, { ...options, feed: false }, outputsOf<O>);
   }
 
   /** Resolves when the command has its place in the leader's log: not yet committed. @throws as `execute`. */
   feed(command: C, options: CallOptions = {}): Promise<number> {
-    return this.#commands.call([command], options, { feed: true }, ({ from }) => from);
+    return this.#commands.call([command], { ...options, feed: true }, ({ from }) => from);
   }
 
   /** As `feed`, for one contiguous run. */
   feedMany(commands: readonly C[], options: CallOptions = {}): Promise<{ from: number; to: number }> {
-    return this.#commands.call(commands, options, { feed: true }, range);
+    return this.#commands.call(commands, { ...options, feed: true }, range);
   }
 
   /**
@@ -444,6 +439,14 @@ export class RaftNode<C, Q, R, O = void> {
       `the member is ${this.#closed ?? this.#core.state.stopped ?? 'closed'}`,
     );
   }
+}
+
+function outputOf<O>({ from, output }: PendingCall<O>): { index: number; output: O } {
+  return { index: from, output: output as O };
+}
+
+function outputsOf<O>(call: PendingCall<O>): { from: number; to: number; outputs: O[] } {
+  return { ...range(call), outputs: call.outputs ?? [call.output as O] };
 }
 
 /** Where the commands of a call stand. */

@@ -1,8 +1,8 @@
 import type { RaftEpoch, UniqueId } from '@mosaik/wire';
 import { RaftError } from './errors.ts';
 
-/** What a caller asked for. */
-export interface CallInit<O> {
+/** One call of `execute…` or `feed…` that has no answer yet. One object for each: there are very many of them. */
+export interface PendingCall<O> {
   readonly commands: Uint8Array[];
   /** What the caller gave, for the error that says it was not sent. */
   readonly given: readonly unknown[];
@@ -10,12 +10,10 @@ export interface CallInit<O> {
   readonly feed: boolean;
   readonly key: UniqueId | undefined;
   readonly deadlineMs: number;
-  resolve(call: PendingCall<O>): void;
-  reject(error: unknown): void;
-}
-
-/** One call of `execute…` or `feed…` that has no answer yet. */
-export interface PendingCall<O> extends CallInit<O> {
+  /** What to resolve with, once it is done. */
+  answer(call: PendingCall<O>): unknown;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
   settled: boolean;
   /** Its sequence in the member's session; 0 before it is sent. */
   number: number;
@@ -25,7 +23,10 @@ export interface PendingCall<O> extends CallInit<O> {
   doubtful: boolean;
   /** Index of its first entry. */
   from: number;
-  readonly outputs: O[];
+  /** Of its only command. */
+  output: O | undefined;
+  /** Of several commands, those that are applied. */
+  readonly outputs: O[] | undefined;
 }
 
 export function uncertain(why: string): RaftError {

@@ -81,8 +81,23 @@ export function describeState(s: RaftState, applied: number, nowMs: number): Raf
 
 /** The picture before, with what has changed when the log only went on. */
 export function describeProgress(before: RaftStatus, s: RaftState, applied: number): RaftStatus {
-  const logPosition = { term: s.log.lastTerm, index: s.log.last };
-  return { ...before, committed: s.commit, applied, logPosition };
+  // Field by field, because this runs every turn, where a spread takes several times as long.
+  return {
+    state: before.state,
+    problem: before.problem,
+    role: before.role,
+    term: before.term,
+    leader: before.leader,
+    online: before.online,
+    committed: s.commit,
+    applied,
+    logPosition: { term: s.log.lastTerm, index: s.log.last },
+    quorum: before.quorum,
+    members: before.members,
+    voters: before.voters,
+    suspended: before.suspended,
+    reverted: before.reverted,
+  };
 }
 
 function describeVoters(s: RaftState): VoterSet | undefined {

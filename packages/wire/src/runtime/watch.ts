@@ -33,6 +33,12 @@ export class WatchCell<T> implements Watch<T> {
   set(value: T): void {
     if (this.#closed || Object.is(value, this.#value)) return;
     this.#value = value;
+    const [first] = this.#listeners;
+    if (first && this.#listeners.size === 1) {
+      // Mostly there is but one, and what it adds meanwhile is not told.
+      first(value);
+      return;
+    }
     for (const listener of [...this.#listeners]) {
       // One that another listener just took away is no longer told.
       if (this.#listeners.has(listener)) listener(value);
