@@ -64,8 +64,8 @@ export class Group<C, Q, R, O = void> {
   constructor(member: Member<C, Q, R, O>, release: () => Promise<void>) {
     this.#member = member;
     this.#release = release;
-    this.#status = mirror(member.status);
-    this.#bonds = mirror(member.bonds);
+    this.#status = mirror(member.status, this.#stops);
+    this.#bonds = mirror(member.bonds, this.#stops);
     this.when = new When({
       clock: member.components.clock,
       localId: member.localId,
@@ -236,9 +236,9 @@ export class Group<C, Q, R, O = void> {
 }
 
 /** A cell of one's own that follows another: closing it ends one handle's waits, not everybody's. */
-function mirror<T>(source: Watch<T>): WatchCell<T> {
+function mirror<T>(source: Watch<T>, stops: Set<() => void>): WatchCell<T> {
   const cell = new WatchCell(source.value);
-  source.subscribe((value) => cell.set(value));
+  stops.add(source.subscribe((value) => cell.set(value)));
   return cell;
 }
 

@@ -13,6 +13,8 @@ const MAX_CONTROL_BYTES = 60 * 1024;
  * their chance to write first, so that their commands travel with the commit that woke them.
  */
 const FLUSH_HOPS = 6;
+/** A turn of the microtask queue by a promise: Node's `queueMicrotask` makes an async resource for each. */
+const SETTLED = Promise.resolve();
 
 /** Effects that the driver leaves to the node: what concerns the machine and its callers. */
 export type NodeEffect = Exclude<Effect, { type: 'persist' | 'send' | 'log' | 'count' | 'turn-again' }>;
@@ -35,6 +37,8 @@ export interface DriverInit {
 export class Driver {
   readonly #init: DriverInit;
   #scheduled = false;
+  /** Left until the flush that is scheduled. */
+  #hops = 0;
   #closed = false;
   /** An effect of this turn gave the core something to handle, so the turn is not over. */
   #answered = false;
@@ -58,7 +62,8 @@ export class Driver {
   schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    hop(FLUSH_HOPS, this.#flush);
+    this.#hops = FLUSH_HOPS;
+    void SETTLED.then(this.#hop);
   }
 
   /** Since anything was handled or a turn ended. */
@@ -94,6 +99,12 @@ export class Driver {
     this.#closed = true;
     this.#timer?.cancel();
   }
+
+  readonly #hop = (): void => {
+    this.#hops -= 1;
+    if (this.#hops > 0) void SETTLED.then(this.#hop);
+    else this.#flush();
+  };
 
   readonly #flush = (): void => {
     this.#scheduled = false;
@@ -199,8 +210,4 @@ function isNodeEffect(effect: Effect): effect is NodeEffect {
     default:
       return true;
   }
-}
-
-function hop(times: number, run: () => void): void {
-  queueMicrotask(times <= 1 ? run : () => hop(times - 1, run));
 }

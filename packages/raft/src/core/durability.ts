@@ -85,22 +85,25 @@ export class Durability {
     const { log } = source;
     const append: EntryRun[] = this.#appendFrom === undefined ? [] : log.range(this.#appendFrom, log.last);
     const snapshot = this.#snapshotDirty ? source.snapshot : undefined;
-    const needed =
+    const more =
       this.#hardDirty ||
       this.#reset ||
       snapshot !== undefined ||
       this.#truncateTo !== undefined ||
-      append.length > 0 ||
       this.#owesWithheld();
-    if (!needed) return undefined;
-    const write: LogWrite = {
-      ...(this.#hardDirty ? { hardState: source.hardState } : {}),
-      ...(this.#reset ? { reset: true } : {}),
-      ...(this.#truncateTo === undefined ? {} : { truncateTo: this.#truncateTo }),
-      ...(snapshot ? { snapshot: storedSnapshot(snapshot) } : {}),
-      ...(this.#compactTo === undefined ? {} : { compactTo: this.#compactTo }),
-      ...(append.length > 0 ? { append } : {}),
-    };
+    if (!more && append.length === 0) return undefined;
+    // Nearly every write is nothing but entries.
+    const write: LogWrite =
+      more || this.#compactTo !== undefined
+        ? {
+            ...(this.#hardDirty ? { hardState: source.hardState } : {}),
+            ...(this.#reset ? { reset: true } : {}),
+            ...(this.#truncateTo === undefined ? {} : { truncateTo: this.#truncateTo }),
+            ...(snapshot ? { snapshot: storedSnapshot(snapshot) } : {}),
+            ...(this.#compactTo === undefined ? {} : { compactTo: this.#compactTo }),
+            ...(append.length > 0 ? { append } : {}),
+          }
+        : { append };
     this.#hardDirty = false;
     this.#clear();
     this.#seq += 1;
@@ -123,6 +126,6 @@ export class Durability {
   }
 
   #owesWithheld(): boolean {
-    return this.#withheld.some((entry) => entry.seq > this.#seq);
+    return (this.#withheld.at(-1)?.seq ?? 0) > this.#seq;
   }
 }

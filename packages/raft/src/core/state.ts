@@ -345,9 +345,10 @@ export class RaftState {
   #takeWrite(): number | undefined {
     const taken = this.#durability.take(this);
     if (!taken) return undefined;
-    this.#effects.splice(this.#persists, 0, { type: 'persist', ...taken });
+    const { seq, write } = taken;
+    this.#effects.splice(this.#persists, 0, { type: 'persist', seq, write });
     this.#persists += 1;
-    return taken.seq;
+    return seq;
   }
 
   // ---- transitions that every role may take

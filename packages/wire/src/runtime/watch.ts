@@ -7,8 +7,11 @@ export interface Watch<T> {
    * @throws the signal's reason when aborted; the close error once the cell is closed.
    */
   changed(options?: { signal?: AbortSignal | undefined }): Promise<T>;
-  /** Calls `listener` on every set, synchronously, until the returned function is called. */
-  subscribe(listener: (value: T) => void): () => void;
+  /**
+   * Calls `listener` on every set, synchronously, until the returned function is called; `handleClosed` once, with the
+   * close error, when the cell closes, or at once when it is closed.
+   */
+  subscribe(listener: (value: T) => void, handleClosed?: (reason: unknown) => void): () => void;
 }
 
 /**
@@ -54,9 +57,17 @@ export class WatchCell<T> implements Watch<T> {
     this.#closers.clear();
   }
 
-  subscribe(listener: (value: T) => void): () => void {
+  subscribe(listener: (value: T) => void, handleClosed?: (reason: unknown) => void): () => void {
+    if (this.#closed) {
+      handleClosed?.(this.#closed.reason);
+      return () => {};
+    }
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    if (handleClosed) this.#closers.add(handleClosed);
+    return () => {
+      this.#listeners.delete(listener);
+      if (handleClosed) this.#closers.delete(handleClosed);
+    };
   }
 
   changed({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<T> {
@@ -65,17 +76,14 @@ export class WatchCell<T> implements Watch<T> {
       if (this.#closed) return reject(this.#closed.reason);
       const settle = <V>(finish: (value: V) => void) => {
         return (value: V) => {
-          this.#listeners.delete(onValue);
-          this.#closers.delete(onClose);
+          unsubscribe();
           signal?.removeEventListener('abort', onAbort);
           finish(value);
         };
       };
-      const onValue = settle<T>(resolve);
       const onClose = settle<unknown>(reject);
       const onAbort = () => onClose(signal?.reason);
-      this.#listeners.add(onValue);
-      this.#closers.add(onClose);
+      const unsubscribe = this.subscribe(settle<T>(resolve), onClose);
       signal?.addEventListener('abort', onAbort);
     });
   }

@@ -146,11 +146,15 @@ function memberValues(
   own: number,
   value: (progress: Progress) => number,
 ): number[] {
-  return s.log.members.map(({ peer, incarnation }) => {
-    if (peer === s.localId) return incarnation === s.incarnation ? own : 0;
-    const progress = leadership.progress.get(peer);
-    return progress?.incarnation === incarnation ? value(progress) : 0;
-  });
+  const values: number[] = [];
+  for (const { peer, incarnation } of s.log.members) {
+    if (peer === s.localId) values.push(incarnation === s.incarnation ? own : 0);
+    else {
+      const progress = leadership.progress.get(peer);
+      values.push(progress?.incarnation === incarnation ? value(progress) : 0);
+    }
+  }
+  return values;
 }
 
 /** Heartbeat, check-quorum, growth and shrinkage. */
