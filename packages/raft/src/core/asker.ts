@@ -22,7 +22,9 @@ export function handleCommittedChange(s: RaftState, leadership: Leadership): voi
 
 /** This leader is none any more: others who asked notice by themselves. */
 export function handleLeadershipOver(s: RaftState, leadership: Leadership): void {
-  const { change } = leadership;
+  const { change, prospect } = leadership;
+  // It was not appended, and never will be.
+  if (prospect?.asker) answerRequest(s, prospect.asker, 'Offline');
   if (change && change.asker.from === undefined)
     s.emit({ type: 'request-unknown', request: change.asker.request });
 }

@@ -2,6 +2,7 @@ import type { PeerId, RaftEpoch, RaftMember } from '@mosaik/wire';
 import type { Asker } from './asker.ts';
 import type { ClaimOut } from './claim.ts';
 import type { Progress } from './progress.ts';
+import type { Prospect } from './prospect.ts';
 import type { RaftState } from './state.ts';
 
 /** What only a leader keeps. */
@@ -26,6 +27,8 @@ export interface Leadership {
   heard: number;
   /** Incarnations that lost what they acknowledged, while this leader leads. */
   readonly forgetful: Map<PeerId, bigint>;
+  /** The next set, which is not in the log yet. */
+  prospect: Prospect | undefined;
   /** A change of the set that somebody waits for. */
   change: { readonly asker: Asker; readonly index: number } | undefined;
   /** To the leader of another side, and when the next one may be made. */

@@ -1,6 +1,8 @@
-import type { PeerId, RaftMember } from '@mosaik/wire';
+import type { RaftMember } from '@mosaik/wire';
 import { isPresent } from './electorate.ts';
 import type { Leadership } from './leadership.ts';
+import { proposeSet } from './prospect.ts';
+import { changeSet, isSettled } from './set-change.ts';
 import type { RaftState } from './state.ts';
 
 /** Most members of a set, learners included. */
@@ -24,7 +26,7 @@ export function maybeChangeView(s: RaftState, nowMs: number): void {
     s.note('info', 'removes a member', { peer: gone.peer, members: rest.length });
     return;
   }
-  if (leadership.suspendedSinceMs !== undefined || members.length >= MAX_VIEW) return;
+  if (leadership.suspendedSinceMs !== undefined || leadership.prospect || members.length >= MAX_VIEW) return;
   for (const peer of s.peers.values()) {
     const progress = leadership.progress.get(peer.id);
     if (!progress?.engaged || !peer.status || peer.status.observer || peer.status.stopped) continue;
@@ -36,24 +38,13 @@ export function maybeChangeView(s: RaftState, nowMs: number): void {
     if (progress.match < s.commit || progress.match === 0) continue;
     const added = { peer: peer.id, incarnation: peer.incarnation };
     const learners = s.log.learners.filter((id) => id !== peer.id);
-    changeSet(s, leadership, [...members, added], learners);
-    s.note('info', 'adds a member', { peer: peer.id, members: members.length + 1 });
+    const next = { members: [...members, added], learners, asker: undefined };
+    if (s.dynamic) {
+      changeSet(s, leadership, next.members, learners);
+      s.note('info', 'adds a member', { peer: peer.id, members: next.members.length });
+    } else proposeSet(s, leadership, next, nowMs);
     return;
   }
-}
-
-/** An entry of this epoch and the last change of the set are committed: the set may be changed again. */
-export function isSettled(s: RaftState, leadership: Leadership): boolean {
-  return s.commit >= leadership.openingIndex && s.commit >= s.log.membersIndex;
-}
-
-export function changeSet(
-  s: RaftState,
-  leadership: Leadership,
-  members: readonly RaftMember[],
-  learners: readonly PeerId[],
-): void {
-  s.appendEntries(leadership.epoch, [{ type: 'View', members: [...members], learners: [...learners] }]);
 }
 
 /**

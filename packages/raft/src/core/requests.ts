@@ -33,9 +33,7 @@ function consider(
   nowMs: number,
 ): Verdict {
   if (what.type === 'Transfer') return considerTransfer(s, leadership, asker, what.to, nowMs);
-  const verdict = changeVoters(s, leadership, what, nowMs);
-  if (verdict === 'Pending') leadership.change = { asker, index: s.log.last };
-  return verdict;
+  return changeVoters(s, leadership, what, asker, nowMs);
 }
 
 function considerTransfer(

@@ -1,6 +1,6 @@
 import type { RaftBody } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
-import { changeSet } from '../../src/core/membership.ts';
+import { changeSet } from '../../src/core/set-change.ts';
 import { command, epochOf, Harness, member, opening, propose } from './harness.ts';
 
 /** A follower of member 1 that has its opening and one command, nothing of it known to be committed. */

@@ -80,6 +80,7 @@ describe('a witness', () => {
     expect(h.run()).toContainEqual({ type: 'request-refused', request: 1, reason: 'NoQuorum' });
     h.input({ type: 'request', request: 2, what: { type: 'RemoveVoter', peer: id(2) } });
     h.run();
+    h.ack(1, 4, h.state.leadership?.round);
     expect(h.core.log.members).toEqual([0, 1].map(member));
   });
 });

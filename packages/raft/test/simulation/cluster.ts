@@ -258,19 +258,31 @@ export class Cluster extends Timeline {
 
   /** Now, or once the process no longer stands still; never in another life. */
   whenRunning(node: SimNode, run: () => void): void {
-    if (this.nowMs >= node.pausedUntilMs) {
+    if (this.#runs(node)) {
       run();
       return;
     }
+    node.inbox.push(run);
+    if (node.inbox.length === 1) this.#wake(node);
+  }
+
+  #runs(node: SimNode): boolean {
+    return this.nowMs >= node.pausedUntilMs && node.inbox.length === 0;
+  }
+
+  /** Once it runs again it looks at everything that came; it may have been stopped for longer meanwhile. */
+  #wake(node: SimNode): void {
     const { life } = node;
-    this.after(node.pausedUntilMs - this.nowMs, () => {
-      if (node.life === life) this.whenRunning(node, run);
+    this.after(Math.max(0, node.pausedUntilMs - this.nowMs), () => {
+      if (node.life !== life) return;
+      if (this.nowMs < node.pausedUntilMs) this.#wake(node);
+      else for (const run of node.inbox.splice(0)) run();
     });
   }
 
   input(node: SimNode, input: Input): void {
     if (!node.alive) return;
-    if (this.nowMs < node.pausedUntilMs) {
+    if (!this.#runs(node)) {
       this.whenRunning(node, () => this.input(node, input));
       return;
     }
@@ -288,7 +300,7 @@ export class Cluster extends Timeline {
     node.drainAtMs = this.nowMs + delayMs;
     const drain = () => {
       if (!node.alive || node.life !== life) return;
-      if (this.nowMs < node.pausedUntilMs) {
+      if (!this.#runs(node)) {
         this.whenRunning(node, drain);
         return;
       }

@@ -131,14 +131,16 @@ function pickOther(cluster: Cluster, node: SimNode): SimNode {
 
 /**
  * Voters with logs in memory promise nothing once a majority of the set lost its log: whichever set, of all that a log
- * names, turns out to be in force.
+ * names or that a leader has begun to ask, turns out to be in force.
  */
 function mayCrash(cluster: Cluster, victim: SimNode, durable: boolean): boolean {
   if (cluster.init.mode === 'dynamic' || durable) return true;
   const intact = cluster.nodes.filter(
     (node) => node !== victim && node.alive && (node.life === 1 || node.core.log.last > 0),
   );
-  const sets = cluster.nodes.filter(({ alive }) => alive).map(({ core }) => core.log.members);
+  const sets = cluster.nodes
+    .filter(({ alive }) => alive)
+    .flatMap(({ core }) => [core.log.members, core.state.leadership?.prospect?.members ?? []]);
   return (
     intact.length * 2 > cluster.nodes.length &&
     sets.every((set) => {

@@ -30,8 +30,9 @@ export interface SimNode {
   clockRate: number;
   clockOffsetMs: number;
   wallSkewMs: number;
-  /** The process stands still until then: whatever happens meanwhile comes all at once. */
+  /** The process stands still until then: whatever happens meanwhile comes all at once, in order. */
   pausedUntilMs: number;
+  readonly inbox: (() => void)[];
   /** The next write fails, and ends the process as the driver would. */
   failsToSync: boolean;
   /** How much longer than usual a sync takes. */
@@ -78,6 +79,7 @@ export function createNode(index: number): SimNode {
     clockOffsetMs: 0,
     wallSkewMs: 0,
     pausedUntilMs: 0,
+    inbox: [],
     failsToSync: false,
     slowSyncs: 1,
   };
@@ -96,6 +98,7 @@ export function beginLife(node: SimNode): void {
   node.reads.clear();
   node.handedOver = false;
   node.pausedUntilMs = 0;
+  node.inbox.length = 0;
   node.failsToSync = false;
   node.tickAtMs = Number.POSITIVE_INFINITY;
   node.drainAtMs = undefined;

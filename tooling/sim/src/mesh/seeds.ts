@@ -3,6 +3,11 @@ export const pastMeshFailures: readonly { readonly seed: number; readonly found:
   { seed: 28, found: 'of two voters one was removed in its own log only: neither could lead' },
   { seed: 2_001_310, found: 'an append stayed unacknowledged for ever, because heartbeats were answered' },
   {
+    seed: 3_000_350,
+    found:
+      'a voter was removed on the word of another one, which had lost its log since: no majority was left',
+  },
+  {
     seed: 3_000_351,
     found: 'a read went by the larger set while a follower still committed by the smaller one',
   },

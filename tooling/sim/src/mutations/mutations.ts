@@ -177,13 +177,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'set-changed-before-an-entry-of-its-own',
-    file: `${CORE}/membership.ts`,
+    file: `${CORE}/set-change.ts`,
     find: 'return s.commit >= leadership.openingIndex && s.commit >= s.log.membersIndex;',
     replace: 'return s.commit >= s.log.membersIndex || s.log.membersIndex === leadership.openingIndex;',
   },
   {
     name: 'two-set-changes-at-once',
-    file: `${CORE}/membership.ts`,
+    file: `${CORE}/set-change.ts`,
     find: 'return s.commit >= leadership.openingIndex && s.commit >= s.log.membersIndex;',
     replace: 'return s.commit >= leadership.openingIndex;',
   },

@@ -5,9 +5,11 @@ import { reachesMajority } from '../electorate.ts';
 import { describeEpoch, sameEpoch } from '../epoch.ts';
 import { countHeard, type Leadership } from '../leadership.ts';
 import { entryBytes } from '../log.ts';
-import { isSettled, maybeChangeView } from '../membership.ts';
+import { maybeChangeView } from '../membership.ts';
 import { Progress } from '../progress.ts';
+import { handleProspectTick, maybeAdopt } from '../prospect.ts';
 import { majority, quorumValue } from '../quorum.ts';
+import { isSettled } from '../set-change.ts';
 import type { RaftState } from '../state.ts';
 import { beginTransfer, flushTransfer, handleNewLeader } from '../transfer.ts';
 import { isRemoved } from '../voters.ts';
@@ -37,6 +39,7 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
     heartbeatDeadlineMs: nowMs,
     suspendedSinceMs: undefined,
     heard: 0,
+    prospect: undefined,
     change: undefined,
     forgetful: new Map(),
     claim: undefined,
@@ -101,6 +104,7 @@ export function handleAppended(s: RaftState, from: PeerId, body: Appended, nowMs
   }
   maybeAdvanceCommit(s);
   maybeConfirmReads(s);
+  maybeAdopt(s, leadership);
   maybeChangeView(s, nowMs);
 }
 
@@ -166,6 +170,7 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
   handleClaimTick(s, nowMs);
   checkQuorum(s, leadership, nowMs);
   if (s.leadership !== leadership) return;
+  handleProspectTick(s, leadership, nowMs);
   maybeChangeView(s, nowMs);
   for (const [peer, progress] of leadership.progress) {
     // An append that is not acknowledged for this long is taken for lost, though heartbeats are answered.

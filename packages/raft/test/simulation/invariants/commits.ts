@@ -1,3 +1,4 @@
+import type { RaftMember } from '@mosaik/wire';
 import { isMember, sameEpoch } from '../../../src/core/epoch.ts';
 import { majority } from '../../../src/core/quorum.ts';
 import type { SimNode } from '../sim-node.ts';
@@ -5,10 +6,11 @@ import { type CreateInvariant, holds, sideOf } from './invariant.ts';
 
 /** What a member was at its last step. */
 interface Seen {
-  life: number;
-  commit: number;
-  side: string;
-  incarnation: bigint;
+  readonly life: number;
+  readonly commit: number;
+  readonly side: string;
+  readonly incarnation: bigint;
+  readonly members: readonly RaftMember[];
 }
 
 /**
@@ -31,19 +33,16 @@ export const commits: CreateInvariant = (checker, cluster) => {
         );
       const side = sideOf(node);
       const before = seen.get(node);
-      const same = before && before.life === node.life && before.incarnation === s.incarnation;
-      if (same && before.side === side && s.commit < before.commit)
-        throw checker.fail(node, `commit went back from ${before.commit} to ${s.commit}`);
-      const from = same && before.side === side ? before.commit : 0;
-      if (before) {
-        before.life = node.life;
-        before.commit = s.commit;
-        before.side = side;
-        before.incarnation = s.incarnation;
-      } else seen.set(node, { life: node.life, commit: s.commit, side, incarnation: s.incarnation });
-      if (s.commit <= from) return;
+      const same = before?.life === node.life && before.incarnation === s.incarnation && before.side === side;
+      const { commit, incarnation } = s;
+      const { members } = s.log;
+      if (same && commit === before.commit && members === before.members) return;
+      if (same && commit < before.commit)
+        throw checker.fail(node, `commit went back from ${before.commit} to ${commit}`);
+      seen.set(node, { life: node.life, commit, side, incarnation, members });
+      const from = same ? before.commit : 0;
       const committed = checker.committedOn(side);
-      for (let index = from + 1; index <= s.commit; index += 1) {
+      for (let index = from + 1; index <= commit; index += 1) {
         const nonce = s.log.epochAt(index)?.nonce ?? 0n;
         const known = committed.get(index);
         if (known === undefined) committed.set(index, { nonce, term: s.term });
@@ -51,8 +50,8 @@ export const commits: CreateInvariant = (checker, cluster) => {
           throw checker.fail(node, `commits another entry at ${index} of side ${side}`);
       }
       const { leadership } = s;
-      if (s.role === 'leader' && leadership && s.commit >= leadership.openingIndex)
-        assertHeld(node, s.commit);
+      if (s.role === 'leader' && leadership && commit > from && commit >= leadership.openingIndex)
+        assertHeld(node, commit, same ? before.members : members);
     },
     handleApplied(node, index) {
       if (index > node.core.state.commit) throw checker.fail(node, `applies ${index} before it is committed`);
@@ -63,14 +62,17 @@ export const commits: CreateInvariant = (checker, cluster) => {
     },
   };
 
-  function assertHeld(node: SimNode, index: number): void {
+  /** In force was the set of the log, or the one before it, if the step changed it after it committed. */
+  function assertHeld(node: SimNode, index: number, membersBefore: readonly RaftMember[]): void {
     const s = node.core.state;
     if (!sameEpoch(s.log.epochAt(index), s.epoch))
       throw checker.fail(node, `commits ${index} by count across epochs`);
     const { members } = s.log;
-    const held = members.filter((member) => holds(checker, member, index, node));
-    if (held.length < majority(members.length))
-      throw checker.fail(node, `commits ${index}, held by ${held.length} of ${members.length}`);
+    const countHeld = (set: readonly RaftMember[]) =>
+      set.filter((member) => holds(checker, member, index, node)).length;
+    const held = countHeld(members);
+    if (held < majority(members.length) && countHeld(membersBefore) < majority(membersBefore.length))
+      throw checker.fail(node, `commits ${index}, held by ${held} of ${members.length}`);
     // A voter that the log removes leads on until the others have committed that.
     if (cluster.init.mode === 'dynamic' && !isMember(members, node.id, s.incarnation))
       throw checker.fail(node, 'leads without being in its set');
