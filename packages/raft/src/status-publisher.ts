@@ -1,9 +1,12 @@
-import { type Watch, WatchCell } from '@mosaik/wire/runtime';
+import { type Timer, type Watch, WatchCell } from '@mosaik/wire/runtime';
 import type { RaftComponents } from './components.ts';
 import type { RaftCore } from './core/raft-core.ts';
 import type { Reverted } from './reverted.ts';
 import { describeProgress, describeState, type RaftStatus } from './status.ts';
 import type { LogStorage } from './storage/log-storage.ts';
+
+/** How often progress is told: what stands behind metrics may take longer than a turn of ours. */
+const GAUGE_INTERVAL_MS = 1000;
 
 export interface StatusPublisherInit {
   readonly core: RaftCore;
@@ -24,6 +27,8 @@ export class StatusPublisher {
   /** Not only progress of the log. */
   #stateChanged = false;
   #revertedCount = 0;
+  /** While there is progress that no gauge has told. */
+  #gaugeTimer: Timer | undefined;
 
   constructor(init: StatusPublisherInit) {
     const { core, storage, components, applied } = init;
@@ -70,7 +75,7 @@ export class StatusPublisher {
     const applied = this.#init.applied();
     if (!this.#stateChanged) {
       this.#status.set(describeProgress(this.#status.value, core.state, applied));
-      components.metrics.gauge('mosaik.groups.raft.committed', core.state.commit, labels);
+      this.#gaugeTimer ??= components.clock.schedule(GAUGE_INTERVAL_MS, this.#gaugeCommitted);
       return undefined;
     }
     this.#stateChanged = false;
@@ -81,11 +86,18 @@ export class StatusPublisher {
     const stored = storage.problem?.value;
     const status = stored === undefined ? described : { ...described, problem: described.problem ?? stored };
     this.#status.set(status);
-    components.metrics.gauge('mosaik.groups.raft.committed', status.committed, labels);
+    this.#gaugeCommitted();
     components.metrics.gauge('mosaik.groups.raft.term', status.term, labels);
     components.metrics.gauge('mosaik.groups.raft.committee.voters', status.members.length, labels);
     return status;
   }
+
+  readonly #gaugeCommitted = (): void => {
+    this.#gaugeTimer?.cancel();
+    this.#gaugeTimer = undefined;
+    const { core, components, labels } = this.#init;
+    components.metrics.gauge('mosaik.groups.raft.committed', core.state.commit, labels);
+  };
 
   /** From now on nothing is published but this. */
   end(state: RaftStatus['state'], problem: string | undefined): void {
@@ -99,8 +111,9 @@ export class StatusPublisher {
     });
   }
 
-  /** Stops listening to the store. */
+  /** Stops listening to the store, and the clock. */
   detach(): void {
+    this.#gaugeTimer?.cancel();
     this.#storageProblem?.();
   }
 

@@ -1,5 +1,6 @@
 import { memoryLogStorage, type RaftError } from '@mosaik/raft';
 import { type PeerId, type RaftBody, type RaftEpoch, RaftMessage, UniqueId, WireError } from '@mosaik/wire';
+import { silentMetrics } from '@mosaik/wire/runtime';
 import { settle } from '@mosaik/wire/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Mesh, meshId, type TextNode, textMachine } from './support/mesh.ts';
@@ -62,6 +63,23 @@ describe('three members, dynamic', () => {
       const { index, output } = await call;
       expect(output).toBe(`${index}:${i}`);
     }
+  });
+
+  test('the gauge of what is committed follows once a second, and ends at the last value', async () => {
+    const told: number[] = [];
+    mesh = new Mesh();
+    mesh.metrics = {
+      ...silentMetrics,
+      gauge: (name, value) => void (name === 'mosaik.groups.raft.committed' && told.push(value)),
+    };
+    await mesh.open(0);
+    const node = await mesh.online(1);
+    await mesh.clock.advance(2000);
+    told.length = 0;
+    for (let i = 0; i < 100; i += 1) await after(20, node.execute(`${i}`));
+    await mesh.clock.advance(1000);
+    expect(told).toHaveLength(2);
+    expect(told.at(-1)).toBe(node.status.value.committed);
   });
 
   test('feed resolves with the place, before it is committed', async () => {

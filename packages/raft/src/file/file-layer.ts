@@ -1,5 +1,7 @@
+import { fdatasync, writev } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 
 /** What the log needs of files; tests put a worse one in its place. All paths are absolute or the caller's own. */
 export interface FileLayer {
@@ -26,6 +28,10 @@ export interface LayerFile {
 }
 
 const FLAGS = { read: 'r', update: 'r+', create: 'wx+' } as const;
+
+/** For what runs once a batch: a `FileHandle`'s own take some 50 µs longer for the two. */
+const writeVector = promisify(writev);
+const syncData = promisify(fdatasync);
 
 /** Pieces that one system call takes; more are joined. */
 const MAX_PIECES = 512;
@@ -73,7 +79,7 @@ function nodeFile(handle: FileHandle): LayerFile {
     async write(pieces, position) {
       const total = pieces.reduce((bytes, piece) => bytes + piece.length, 0);
       const given = pieces.length <= MAX_PIECES ? pieces : [Buffer.concat(pieces, total)];
-      const { bytesWritten } = await handle.writev(given, position);
+      const { bytesWritten } = await writeVector(handle.fd, given, position);
       if (bytesWritten === total) return;
       // Rare: the disk is nearly full, or a signal came. What is left is written, or fails with the reason.
       const rest = Buffer.concat(given, total).subarray(bytesWritten);
@@ -82,7 +88,7 @@ function nodeFile(handle: FileHandle): LayerFile {
         done += step.bytesWritten;
       }
     },
-    sync: () => handle.datasync(),
+    sync: () => syncData(handle.fd),
     truncate: (length) => handle.truncate(length),
     close: () => handle.close(),
   };

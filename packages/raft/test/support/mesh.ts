@@ -8,7 +8,7 @@ import {
   type StateMachine,
 } from '@mosaik/raft';
 import { type GroupId, type NetworkId, type PeerId, RaftMessage, safeU64, str, UniqueId } from '@mosaik/wire';
-import { silentLogger, silentMetrics } from '@mosaik/wire/runtime';
+import { type Metrics, silentLogger, silentMetrics } from '@mosaik/wire/runtime';
 import { seededRng, VirtualClock } from '@mosaik/wire/testing';
 
 export type TextMachine = StateMachine<string, undefined, number, string>;
@@ -69,6 +69,7 @@ export class Mesh {
   readonly #options: ConsensusOptions;
   readonly #cut = new Set<string>();
   delayMs = 0.1;
+  metrics: Metrics = silentMetrics;
 
   constructor(options: ConsensusOptions = {}, seed = 1, clock = new VirtualClock()) {
     this.clock = clock;
@@ -100,7 +101,7 @@ export class Mesh {
         clock: this.clock,
         rng: this.#rng,
         logger: silentLogger,
-        metrics: silentMetrics,
+        metrics: this.metrics,
         send: (peer, bytes) => this.#deliver(localId, peer, bytes),
       },
     });
