@@ -77,7 +77,7 @@ export interface Committed {
 export class Checker {
   readonly #cluster: Cluster;
   readonly #hooks: Hooks;
-  /** Of those that lost theirs: what they acknowledged they did hold. */
+  /** Of incarnations that are over: what they acknowledged they did hold. */
   readonly #forgotten = new Map<string, SimStore>();
   /** By side and index. */
   readonly #committed = new Map<string, Map<number, Committed>>();
@@ -140,6 +140,7 @@ export class Checker {
 
   handleWrite(node: SimNode, write: LogWrite): void {
     for (const hook of this.#hooks.handleWrite) hook(node, write);
+    this.#maybeRemember(node, write);
     let index = node.core.log.last;
     for (const run of write.append ?? []) index -= run.entries.length;
     for (const run of write.append ?? []) {
@@ -151,6 +152,13 @@ export class Checker {
         for (const hook of this.#hooks.handleEntry) hook(node, index, entry);
       }
     }
+  }
+
+  /** Whoever moves to another side becomes another incarnation: what the one before it acknowledged it did hold. */
+  #maybeRemember({ id, store }: SimNode, { hardState }: LogWrite): void {
+    const before = store.hardState?.incarnation;
+    if (hardState && before !== undefined && hardState.incarnation !== before)
+      this.#forgotten.set(`${id}:${before}`, store.copy());
   }
 
   handleInput(node: SimNode, input: Input): void {

@@ -39,6 +39,17 @@ export class SimStore {
     this.#pending.length = 0;
   }
 
+  /** What is durable now, as it stays; for reading only. */
+  copy(): SimStore {
+    const copy = new SimStore();
+    copy.hardState = this.hardState;
+    copy.snapshot = this.snapshot;
+    const { base, last } = this.log;
+    if (base > 0) copy.log.install(this.log.envelopeAt(base, new Uint8Array()));
+    for (const { epoch, entries } of this.log.range(base + 1, last)) copy.log.append(epoch, entries);
+    return copy;
+  }
+
   /** What a restart finds. */
   reopen(): StoredLog | undefined {
     this.#pending.length = 0;
