@@ -90,6 +90,14 @@ describe('mosaik refuses in one line that names flag and value, with exit code 2
     await expectRefusal([...up, ...flags], '--voters, --preference: ', env);
   });
 
+  it('a voter listed twice, or is the witness too', async () => {
+    const [a, b] = ['ab', 'cd'].map((byte) => byte.repeat(32)) as [string, string];
+    const twice = `--voters: quorum.voters lists ${a} twice`;
+    await expectRefusal([...up, '--voters', `${a},${b},${a}`], twice, env);
+    const both = `--voters, --witness: quorum.voters and quorum.witnesses both list ${b}`;
+    await expectRefusal([...up, '--voters', `${a},${b}`, '--witness', b], both, env);
+  });
+
   it('HTTP beyond loopback without a token', () =>
     expectRefusal([...up, '--http', '0.0.0.0:0'], '--http "0.0.0.0:0": ', env));
 

@@ -18,7 +18,10 @@ export interface ConsensusOptions {
   forwardTimeoutMs?: number | undefined;
   /** How long a strong query may take. Default 2000, 1 … 600 000 ms. */
   queryTimeoutMs?: number | undefined;
-  /** Who counts: the members that the bonds give (`dynamic`, default), or a fixed genesis list. */
+  /**
+   * Who counts: the members that the bonds give (`dynamic`, default), or a fixed genesis list of 1 to 64 voters and at
+   * most one witness beside them, nobody twice; their order does not matter.
+   */
   quorum?:
     | 'dynamic'
     | { readonly voters: readonly PeerId[]; readonly witnesses?: readonly PeerId[] | undefined }
@@ -91,17 +94,22 @@ function parseQuorum(quorum: NonNullable<ConsensusOptions['quorum']>): Consensus
     throw new RangeError(`quorum.witnesses needs at least two quorum.voters, got ${voters.length}`);
   for (const witness of witnesses) {
     if (voters.includes(witness))
-      throw new RangeError(`quorum.witnesses must not repeat a voter, got ${witness}`);
+      throw new RangeError(`quorum.voters and quorum.witnesses both list ${witness}`);
   }
   return Object.freeze({ type: 'Voters', voters, witnesses });
 }
 
+/** Sorted, so that equal sets are equal groups. Whoever is listed twice stands where somebody else was meant. */
 function peerSet(name: string, peers: readonly PeerId[]): PeerId[] {
+  const set = new Set<PeerId>();
   for (const peer of peers) {
     if (typeof peer !== 'string' || !isId(peer))
       throw new TypeError(`${name} must list PeerIds, got ${JSON.stringify(peer)}`);
+    const id = peer.toLowerCase() as PeerId;
+    if (set.has(id)) throw new RangeError(`${name} lists ${id} twice`);
+    set.add(id);
   }
-  return [...new Set(peers.map((peer) => peer.toLowerCase() as PeerId))].sort();
+  return [...set].sort();
 }
 
 function integer(

@@ -23,8 +23,8 @@ describe('consensus()', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  test('sorts voters and drops repetitions, so that equal sets are equal groups', () => {
-    const voters = [meshId(2), meshId(0), meshId(2)];
+  test('sorts voters, so that equal sets are equal groups', () => {
+    const voters = [meshId(2), meshId(0)];
     expect(consensus({ quorum: { voters } }).quorum).toEqual({
       type: 'Voters',
       voters: [meshId(0), meshId(2)],
@@ -41,7 +41,18 @@ describe('consensus()', () => {
     [{ maxCommandBytes: 9 << 20 }, /maxCommandBytes/],
     [{ quorum: { voters: [] } }, /quorum.voters .* got 0/],
     [{ quorum: { voters: ['x' as PeerId] } }, /quorum.voters .*"x"/],
-    [{ quorum: { voters: [meshId(1)], witnesses: [meshId(1)] } }, /quorum.witnesses/],
+    [
+      { quorum: { voters: [meshId(10), meshId(0), meshId(10).toUpperCase() as PeerId] } },
+      `quorum.voters lists ${meshId(10)} twice`,
+    ],
+    [
+      { quorum: { voters: [0, 1].map(meshId), witnesses: [meshId(2), meshId(2)] } },
+      `quorum.witnesses lists ${meshId(2)} twice`,
+    ],
+    [
+      { quorum: { voters: [0, 1].map(meshId), witnesses: [meshId(1)] } },
+      `quorum.voters and quorum.witnesses both list ${meshId(1)}`,
+    ],
     [{ quorum: { voters: [meshId(1)], witnesses: [meshId(2)] } }, /quorum.witnesses .*two .* got 1/],
     [{ quorum: 'static' as never }, /quorum .*static/],
     [{ bootstrapDelayMs: '3' as never }, /bootstrapDelayMs .* string/],
