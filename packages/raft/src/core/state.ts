@@ -431,15 +431,19 @@ export class RaftState {
     if (to > 0 || floor === 0) this.truncateTo(to);
     else this.resetLog();
     this.commit = Math.min(this.commit, to);
-    // What was to be applied in this very turn is no more.
-    this.#effects = this.#effects.map((effect) =>
-      effect.type === 'apply' && effect.to > to ? { type: 'apply', to } : effect,
-    );
+    this.#limitEffects(to);
     this.emit({ type: 'revert', to, from, lost, complete });
     if (anew ? applied === 0 : !holdsCommand(lost, applied + 1 - from)) return;
     const sessions = this.snapshot ? parseEnvelope(this.snapshot.envelope).sessions : new Uint8Array();
     this.emit({ type: 'restore', snapshot: this.snapshot && storedSnapshot(this.snapshot), sessions });
     this.emit({ type: 'apply', to });
+  }
+
+  /** What was to be applied in this very turn is no more, nor is a snapshot that the machine was to become. */
+  #limitEffects(to: number): void {
+    this.#effects = this.#effects
+      .filter((effect) => effect.type !== 'restore' || (effect.snapshot?.index ?? 0) <= to)
+      .map((effect) => (effect.type === 'apply' && effect.to > to ? { type: 'apply', to } : effect));
   }
 
   /** Drawn anew for every campaign (Raft §5.2). */

@@ -72,20 +72,19 @@ function persist(
   const { maxSyncMs = 0 } = cluster.init;
   node.store.write(seq, write);
   cluster.checker.handleWrite(node, write);
+  const later = (delayMs: number, run: () => void) =>
+    cluster.after(delayMs, () => node.alive && node.life === life && run());
+  const { durableAtOnce } = node.core.state.config;
+  if (durableAtOnce) node.store.sync(seq);
   if (node.failsToSync) {
-    cluster.crash(node, true);
-    return;
+    // A store says so later: all that the turn wants done is done by then.
+    later(0, () => cluster.crash(node, true));
+  } else if (!durableAtOnce) {
+    later(cluster.rng.float() * maxSyncMs * node.slowSyncs, () => {
+      node.store.sync(seq);
+      cluster.input(node, { type: 'persisted', seq });
+    });
   }
-  const sync = () => {
-    node.store.sync(seq);
-    cluster.input(node, { type: 'persisted', seq });
-  };
-  if (node.core.state.config.durableAtOnce) node.store.sync(seq);
-  else
-    cluster.after(
-      cluster.rng.float() * maxSyncMs * node.slowSyncs,
-      () => node.alive && node.life === life && sync(),
-    );
 }
 
 function apply(cluster: Cluster, node: SimNode, to: number): void {

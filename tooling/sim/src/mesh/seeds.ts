@@ -16,4 +16,12 @@ export const pastMeshFailures: readonly { readonly seed: number; readonly found:
     found:
       'the check did not count what a member had held before it moved to another side (a fault of the check)',
   },
+  {
+    seed: 6_025_909,
+    found: 'a machine was given a snapshot that the same turn had already given up again',
+  },
+  {
+    seed: 6_025_927,
+    found: 'a store failed before what its turn gave up was told (a fault of the simulation)',
+  },
 ];
