@@ -314,8 +314,18 @@ export class RaftState {
     this.snapshot = snapshot;
     this.#durability.handleSnapshot();
     this.#durability.handleCompacted(envelope.index);
-    this.emit({ type: 'restore', snapshot, sessions: envelope.sessions });
+    this.#emitInstead({ type: 'restore', snapshot, sessions: envelope.sessions });
     this.commitTo(envelope.index);
+  }
+
+  /** The entries that were to be applied in this very turn are no more: whoever waits for them waits for this. */
+  #emitInstead(restore: Effect): void {
+    const effects = this.#effects;
+    const from = effects.findLastIndex(({ type }) => type === 'revert') + 1;
+    const at = effects.findIndex(({ type }, i) => i >= from && type === 'apply');
+    if (at < 0) effects.push(restore);
+    else effects[at] = restore;
+    this.#effects = effects.filter(({ type }) => type !== 'apply');
   }
 
   /** The end of this turn will write entries. */

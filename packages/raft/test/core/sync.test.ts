@@ -2,6 +2,7 @@ import type { LogEntry, PeerId, RaftBody, RaftRun } from '@mosaik/wire';
 import { SnapshotEnvelope } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import type { CoreLimits } from '../../src/core/config.ts';
+import { parseEnvelope } from '../../src/core/envelope.ts';
 import { RaftLog } from '../../src/core/log.ts';
 import { type HeldSnapshot, holdSnapshot, readSnapshot } from '../../src/core/snapshot.ts';
 import { ParallelFetch } from '../../src/core/sync/parallel-fetch.ts';
@@ -208,6 +209,25 @@ describe('a member far behind', () => {
     expect([late.state.log.base, late.state.log.last, late.state.commit]).toEqual([60, LAST, LAST]);
     expect(late.state.snapshot?.digest).toEqual(late.snapshot?.digest);
     expect(late.state.log.members).toEqual(late.log.members);
+  });
+
+  // pnpm sim --seed 7000554: what was to be applied was in the log no more; a machine would have gone on without it, and
+  // whoever waited for it would have been answered.
+  test('a snapshot takes the place of what was to be applied in the turn in which it is installed', () => {
+    const late = new Late();
+    late.takeSnapshot(60);
+    const { state, snapshot } = late;
+    if (!snapshot) throw new Error('none was taken');
+    for (const { epoch, entries } of late.log.range(1, 10)) state.appendEntries(epoch, entries);
+    state.commitTo(10);
+    state.emit({ type: 'read-ready', first: 1, count: 1 });
+    state.installSnapshot(snapshot, parseEnvelope(snapshot.envelope));
+    const effects = late.run().filter(({ type }) => ['apply', 'restore', 'read-ready'].includes(type));
+    expect(effects).toEqual([
+      { type: 'restore', snapshot, sessions: new Uint8Array() },
+      { type: 'read-ready', first: 1, count: 1 },
+      { type: 'apply', to: 60 },
+    ]);
   });
 
   test('a snapshot that is not what was promised is not installed; the next source is asked alone', () => {
