@@ -12,13 +12,16 @@ const SHORT = ['vote-not-persisted', 'term-not-persisted', 'abstain-when-behind'
 describe('planted bugs', () => {
   test('there are twenty at least, each at one place of the code as it is', () => {
     expect(mutations.length).toBeGreaterThanOrEqual(20);
-    for (const { name, file, find, replace } of mutations)
-      expect(() => mutate(readFileSync(`${top}packages/${file}`, 'utf8'), name, find, replace)).not.toThrow();
+    for (const mutation of mutations)
+      expect(() => mutate(readFileSync(`${top}packages/${mutation.file}`, 'utf8'), mutation)).not.toThrow();
   });
 
   test('a text that is not there is an error, not a bug that nobody notices', () => {
-    expect(() => mutate('a b', 'x', 'c', 'd')).toThrow(/0 times/);
-    expect(() => mutate('a a', 'x', 'a', 'd')).toThrow(/2 times/);
+    const change = (find: string) => ({ name: 'x', find, replace: 'd' });
+    expect(() => mutate('a b', change('c'))).toThrow(/0 times/);
+    expect(() => mutate('a a', change('a'))).toThrow(/2 times/);
+    expect(() => mutate('a b', { ...change('a'), also: change('c') })).toThrow(/0 times/);
+    expect(mutate('a b', { ...change('a'), also: { find: 'b', replace: 'e' } })).toBe('d e');
   });
 
   test.each(

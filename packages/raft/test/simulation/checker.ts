@@ -5,6 +5,7 @@ import type { Input } from '../../src/core/input.ts';
 import type { Cluster } from './cluster.ts';
 import { commandText } from './commands.ts';
 import { acknowledgements } from './invariants/acknowledgements.ts';
+import { bounds } from './invariants/bounds.ts';
 import { assertKept, clients } from './invariants/clients.ts';
 import { commits } from './invariants/commits.ts';
 import { elections } from './invariants/elections.ts';
@@ -33,6 +34,7 @@ const INVARIANTS: readonly CreateInvariant[] = [
   linearizability,
   forks,
   states,
+  bounds,
 ];
 
 type Hooks = { readonly [Name in keyof Invariant]-?: NonNullable<Invariant[Name]>[] };

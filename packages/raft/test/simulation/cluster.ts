@@ -5,7 +5,7 @@
  * - a new thing that a member keeps in memory, or on its disk: a field in `sim-node.ts` (reset in `beginLife`), or in
  *   `store.ts`;
  * - a new operation of clients or operators: an entry of `OPERATIONS` in `workload.ts`;
- * - a new fault: an entry of `FAULTS` in `faults.ts`;
+ * - a new fault: an entry of `FAULTS` in `faults.ts`, or of `MOVES` in `duel.ts` if it is against a leader;
  * - a new invariant: a file in `invariants/` and an entry of `INVARIANTS` in `checker.ts`; it hooks what it needs to see;
  * - what must hold after quiet: `agrees` in `scenario.ts`, or `handleQuiet` of an invariant;
  * - a new way to carry or lose messages: `network.ts`; to pass time: `timeline.ts`.
@@ -207,6 +207,10 @@ export class Cluster extends Timeline {
 
   stall(a: SimNode, b: SimNode, forMs: number): void {
     this.network.stall(a, b, forMs);
+  }
+
+  hold(from: SimNode, to: SimNode, forMs: number): void {
+    this.network.hold(from, to, forMs);
   }
 
   reset(a: SimNode, b: SimNode): void {

@@ -9,20 +9,22 @@ export interface FaultPlan {
   readonly partitions: boolean;
 }
 
-interface Fault extends FaultPlan {
+export interface Fault extends FaultPlan {
   readonly cluster: Cluster;
   /** Whom it happens to, more often the leader than chance would have it. */
   readonly victim: SimNode;
 }
 
-const FAULTS: readonly {
+export interface FaultKind {
   readonly weight: number;
   /** Only in runs with partitions. */
   readonly parts?: boolean;
   /** Only in runs with an explicit set. */
   readonly voters?: boolean;
   run(fault: Fault): void;
-}[] = [
+}
+
+const FAULTS: readonly FaultKind[] = [
   { weight: 2, run: crash },
   { weight: 1, run: ({ cluster, victim }) => cluster.reset(victim, pickOther(cluster, victim)) },
   {
@@ -57,7 +59,7 @@ export function disturb(cluster: Cluster, plan: FaultPlan): void {
   cluster.weighted(possible).run({ ...plan, cluster, victim });
 }
 
-function crash({ cluster, victim, durable }: Fault): void {
+export function crash({ cluster, victim, durable }: Fault): void {
   if (!mayCrash(cluster, victim, durable)) return;
   cluster.crash(victim, durable);
   cluster.after(cluster.int(cluster.chance(0.5) ? 200 : 4000), () => cluster.start(victim));
@@ -83,7 +85,7 @@ function transfer({ cluster, victim }: Fault): void {
 }
 
 /** Several at once, most of which are refused. */
-function changeVoters({ cluster, victim }: Fault): void {
+export function changeVoters({ cluster, victim }: Fault): void {
   for (let count = 1 + cluster.int(3); count > 0; count -= 1) {
     const { id } = cluster.chance(0.3) ? victim : pickOther(cluster, victim);
     const asked = cluster.chance(0.7) ? (cluster.leaders[0] ?? victim) : victim;
@@ -92,7 +94,7 @@ function changeVoters({ cluster, victim }: Fault): void {
 }
 
 /** The process stands still: stopped, swapped out, or busy with something else. */
-function pause({ cluster, victim }: Fault): void {
+export function pause({ cluster, victim }: Fault): void {
   const untilMs = cluster.nowMs + cluster.int(cluster.chance(0.5) ? 300 : 3000);
   victim.pausedUntilMs = Math.max(victim.pausedUntilMs, untilMs);
 }
@@ -124,7 +126,7 @@ function part({ cluster }: Fault): void {
   for (const a of inside) for (const b of nodes) if (!inside.includes(b)) cluster.cut(a, b);
 }
 
-function pickOther(cluster: Cluster, node: SimNode): SimNode {
+export function pickOther(cluster: Cluster, node: SimNode): SimNode {
   const others = cluster.nodes.filter((other) => other !== node);
   return others[cluster.int(others.length)] ?? node;
 }

@@ -28,6 +28,8 @@ export interface Network {
   heal(a: SimNode, b: SimNode): void;
   /** Nothing passes for a while; the bond survives, or not. */
   stall(a: SimNode, b: SimNode, forMs: number): void;
+  /** Nothing passes from one to the other for a while; then all that was sent does. */
+  hold(from: SimNode, to: SimNode, forMs: number): void;
   /** The connection breaks and is made again soon. */
   reset(a: SimNode, b: SimNode): void;
   send(from: SimNode, to: PeerId, message: RaftMessage, lane: Lane): void;
@@ -87,6 +89,11 @@ export class SimNetwork implements Network {
       const queue = link.queue.splice(0);
       if (link.generation === generation) for (const run of queue) run();
     });
+  }
+
+  /** What one end does not hear the other does not either. */
+  hold(from: SimNode, to: SimNode, forMs: number): void {
+    this.stall(from, to, forMs);
   }
 
   reset(a: SimNode, b: SimNode): void {

@@ -77,7 +77,7 @@ const PLANTS: Record<string, { mode: 'voters' | 'dynamic'; expected: RegExp; pla
   },
   'the machine is not taken back (D8)': {
     mode: 'dynamic',
-    expected: /no agreement|appl(ies|ied)/,
+    expected: /no agreement|appl(ies|ied)|others were at/,
     plant: { mangle: (effects) => effects.filter(({ type }) => type !== 'restore') },
   },
   'terms are compared across sides (D2)': {

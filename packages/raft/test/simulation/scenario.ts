@@ -1,10 +1,13 @@
 import { Cluster, type ClusterInit, type SimNode } from './cluster.ts';
-import { disturb } from './faults.ts';
+import { fightForLeadership } from './duel.ts';
+import { disturb, type FaultPlan } from './faults.ts';
 import { servesEverywhere, startWorkload } from './workload.ts';
 
 export interface ScenarioInit extends Partial<ClusterInit> {
   readonly seed: number;
   readonly mode: 'dynamic' | 'voters';
+  /** A `life` has faults of every kind; a `duel` is shorter and denser, and all about leadership. Default: by the seed. */
+  readonly kind?: 'life' | 'duel' | undefined;
 }
 
 /** Longer than any fault goes on by itself. */
@@ -30,7 +33,8 @@ export interface ScenarioResult {
  * @throws InvariantViolation
  */
 export function runScenario(init: ScenarioInit): ScenarioResult {
-  const size = init.size ?? 1 + (Math.abs(init.seed) % 9);
+  const kind = init.kind ?? ((init.seed >> 1) % 4 === 1 ? 'duel' : 'life');
+  const size = init.size ?? (kind === 'duel' ? 3 + ((init.seed >> 3) % 3) : 1 + (Math.abs(init.seed) % 9));
   const durable = init.mode === 'voters' ? (init.seed >> 4) % 3 !== 0 : (init.seed >> 4) % 2 === 0;
   // An observer whose log outlives everybody else's would keep them from founding anew (D5): only where logs are kept.
   const observers = init.mode === 'dynamic' && durable && size > 2 && init.seed % 5 === 0 ? [size - 1] : [];
@@ -52,14 +56,29 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     cluster.after(cluster.rng.float() * late, () => cluster.start(node));
   }
   cluster.runFor(500 + cluster.int(3000));
-  const workload = startWorkload(cluster);
+  if (kind === 'duel') duel(cluster, { durable, partitions });
+  else live(cluster, { durable, partitions });
+  return settle(cluster);
+}
+
+function live(cluster: Cluster, plan: FaultPlan): void {
+  const workload = startWorkload(cluster, { pauseMs: 120, leaders: 0, reads: 0 });
   const rounds = 6 + cluster.int(10);
   for (let round = 0; round < rounds; round += 1) {
-    disturb(cluster, { durable, partitions });
+    disturb(cluster, plan);
     cluster.runFor(cluster.chance(0.3) ? cluster.int(4000) : cluster.int(700));
   }
   workload.stop();
-  return settle(cluster);
+}
+
+function duel(cluster: Cluster, plan: FaultPlan): void {
+  const workload = startWorkload(cluster, { pauseMs: 30, leaders: 0.6, reads: 0.4 });
+  const rounds = 6 + cluster.int(6);
+  for (let round = 0; round < rounds; round += 1) {
+    fightForLeadership(cluster, plan);
+    cluster.runFor(100 + cluster.int(900));
+  }
+  workload.stop();
 }
 
 /** All faults over, everybody up: within bounded time one leader, one log, one state. */

@@ -25,8 +25,17 @@ const OPERATIONS: readonly Operation[] = [
 
 const KEYS = 6;
 
+export interface Load {
+  /** Longest pause between two operations. */
+  readonly pauseMs: number;
+  /** How often somebody who leads, or thinks so, is asked, rather than anybody. */
+  readonly leaders: number;
+  /** How often a read is asked for, beside what there is. */
+  readonly reads: number;
+}
+
 /** Operations at random members, until told to stop. */
-export function startWorkload(cluster: Cluster): { stop(): void } {
+export function startWorkload(cluster: Cluster, load: Load): { stop(): void } {
   let stopped = false;
   let value = 0;
   const clients: Clients = {
@@ -34,13 +43,16 @@ export function startWorkload(cluster: Cluster): { stop(): void } {
     nextKey: () => `k${cluster.int(KEYS)}`,
     latest: new Map(),
   };
-  const load = () => {
+  const next = () => {
     if (stopped) return;
-    const node = cluster.nodes[cluster.int(cluster.nodes.length)] as SimNode;
-    cluster.weighted(OPERATIONS).run(cluster, node, clients);
-    cluster.after(cluster.rng.float() * 120, load);
+    const { nodes } = cluster;
+    const leaders = load.leaders > 0 && cluster.chance(load.leaders) ? cluster.leaders : [];
+    const node = (leaders[cluster.int(leaders.length)] ?? nodes[cluster.int(nodes.length)]) as SimNode;
+    if (load.reads > 0 && cluster.chance(load.reads)) cluster.read(node, clients.nextKey());
+    else cluster.weighted(OPERATIONS).run(cluster, node, clients);
+    cluster.after(cluster.rng.float() * load.pauseMs, next);
   };
-  load();
+  next();
   return {
     stop: () => {
       stopped = true;

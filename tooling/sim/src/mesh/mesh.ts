@@ -34,6 +34,8 @@ export class Mesh implements Network {
   readonly #options: MeshOptions;
   readonly #pipes: Pipes;
   readonly #lives: (Life | undefined)[] = [];
+  /** Connections that were closed because another one is there: closed → kept, each by the end that dialled it. */
+  readonly #chosen = new Map<PipeEnd, PipeEnd>();
 
   constructor(cluster: Cluster, options: MeshOptions) {
     this.#cluster = cluster;
@@ -108,6 +110,7 @@ export class Mesh implements Network {
         after,
         dial: (address, done) => dial('group', address, done),
         peerAt,
+        onChosen: (closed, kept) => this.#handleChosen(node, closed, kept),
         onUp: (peer, incarnation) => cluster.input(node, { type: 'bond-up', peer, incarnation }),
         onDown: (peer, departed) => cluster.input(node, { type: 'bond-down', peer, departed }),
         onRaft: (from, message) =>
@@ -153,6 +156,10 @@ export class Mesh implements Network {
     if (this.#cluster.chance(0.7)) this.#pipes.block(b.index, a.index, forMs);
   }
 
+  hold(from: SimNode, to: SimNode, forMs: number): void {
+    this.#pipes.block(from.index, to.index, forMs);
+  }
+
   reset(a: SimNode, b: SimNode): void {
     this.#pipes.sever(a.index, b.index, this.#cluster.chance(0.7) ? 20 : 1500, CloseCode.UnexpectedClose);
   }
@@ -184,6 +191,14 @@ export class Mesh implements Network {
     return missing;
   }
 
+  /** Dials that crossed leave one connection: if each end kept another one there would be none. */
+  #handleChosen(node: SimNode, closed: PipeEnd, kept: PipeEnd): void {
+    const [one, other] = [dialledEnd(closed), dialledEnd(kept)];
+    if (this.#chosen.get(other) === one)
+      throw this.#cluster.checker.fail(node, 'of two dials that crossed each end keeps another one');
+    this.#chosen.set(one, other);
+  }
+
   #nameOf(id: PeerId): string {
     return `n${this.#cluster.nodes.findIndex((node) => node.id === id)}`;
   }
@@ -212,6 +227,10 @@ function bondIdOf(a: PeerId, b: PeerId): BondId {
     bondIds.set(key, id);
   }
   return id;
+}
+
+function dialledEnd(end: PipeEnd): PipeEnd {
+  return end.initiator ? end : end.peer;
 }
 
 function addressOf(index: number): string {

@@ -39,6 +39,8 @@ export interface BondsPorts {
   after(delayMs: number, run: () => void): void;
   dial(address: string, done: (end: PipeEnd | undefined) => void): void;
   peerAt(index: number): PeerId;
+  /** Of two connections to a peer that are proven at this end, one is closed for the other. */
+  onChosen(closed: PipeEnd, kept: PipeEnd): void;
   onUp(peer: PeerId, incarnation: bigint): void;
   onDown(peer: PeerId, departed: boolean): void;
   onRaft(peer: PeerId, message: unknown): void;
@@ -289,6 +291,7 @@ export class SimBonds {
               break;
             case 'admit': {
               const refusal = this.#table.refusal(remoteId, dialled, effect.incarnation, ports.nowMs());
+              if (refusal?.code === CloseCode.AlreadyBonded) this.#handleChosen(remoteId, end);
               const admission = refusal
                 ? { ok: false as const, closeCode: refusal.code, reason: refusal.reason }
                 : { ok: true as const };
@@ -371,9 +374,17 @@ export class SimBonds {
       case 'bond':
         this.#handleMoved(effect);
         return;
-      case 'close':
-        this.#bonds.get(effect.connection)?.close(effect.code);
+      case 'close': {
+        const bond = this.#bonds.get(effect.connection);
+        if (bond && effect.code === CloseCode.AlreadyBonded) this.#handleChosen(effect.peer, bond.end);
+        bond?.close(effect.code);
+      }
     }
+  }
+
+  #handleChosen(peer: PeerId, closed: PipeEnd): void {
+    const kept = this.live.get(peer)?.end;
+    if (kept && kept !== closed) this.#ports.onChosen(closed, kept);
   }
 
   /** One retry after an exchange of catalogs, where the other did not know this peer yet. */

@@ -7,7 +7,8 @@ import type { Mutation } from './mutations.ts';
  *
  * @throws when the text that is to be replaced is not there exactly once.
  */
-export async function bundleMutant({ name, file, find, replace }: Mutation, top: string): Promise<string> {
+export async function bundleMutant(mutation: Mutation, top: string): Promise<string> {
+  const { name, file } = mutation;
   const outfile = `${top}/tooling/sim/dist/mutant-${process.pid}-${name}.js`;
   let changed = false;
   await build({
@@ -30,7 +31,7 @@ export async function bundleMutant({ name, file, find, replace }: Mutation, top:
           onLoad({ filter: /\.ts$/ }, ({ path }) => {
             if (!path.endsWith(`/packages/${file}`)) return undefined;
             changed = true;
-            return { contents: mutate(readFileSync(path, 'utf8'), name, find, replace), loader: 'ts' };
+            return { contents: mutate(readFileSync(path, 'utf8'), mutation), loader: 'ts' };
           });
         },
       },
@@ -40,9 +41,14 @@ export async function bundleMutant({ name, file, find, replace }: Mutation, top:
   return outfile;
 }
 
-export function mutate(text: string, name: string, find: string, replace: string): string {
-  const parts = text.split(find);
-  if (parts.length !== 2)
-    throw new Error(`mutation ${name}: its text is there ${parts.length - 1} times, not once: ${find}`);
-  return parts.join(replace);
+/** @throws when a text that is to be replaced is not there exactly once. */
+export function mutate(text: string, { name, also, ...change }: Omit<Mutation, 'file'>): string {
+  let mutated = text;
+  for (const { find, replace } of also ? [change, also] : [change]) {
+    const parts = mutated.split(find);
+    if (parts.length !== 2)
+      throw new Error(`mutation ${name}: its text is there ${parts.length - 1} times, not once: ${find}`);
+    mutated = parts.join(replace);
+  }
+  return mutated;
 }

@@ -1,9 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { runMeshScenario } from '../mesh/scenario.ts';
+import { simulate } from '../run.ts';
 
-/** What a mutant is asked: how many seeds, from 1. */
+/** What a mutant is asked: how many seeds, from 1, of the cores or of whole nodes. */
 export interface MutantData {
   readonly seeds: number;
+  readonly whole: boolean;
 }
 
 /** The first seed that noticed something, and what. */
@@ -12,15 +14,21 @@ export interface Noticed {
   readonly problem: string;
 }
 
-function firstNoticed(seeds: number): Noticed | undefined {
+async function firstNoticed({ seeds, whole }: MutantData): Promise<Noticed | undefined> {
   for (let seed = 1; seed <= seeds; seed += 1) {
-    try {
-      runMeshScenario(seed);
-    } catch (error) {
-      return { seed, problem: error instanceof Error ? error.message : String(error) };
-    }
+    const problem = whole ? (await simulate(seed)).violation?.message : problemOf(seed);
+    if (problem !== undefined) return { seed, problem };
   }
   return undefined;
 }
 
-parentPort?.postMessage(firstNoticed((workerData as MutantData).seeds));
+function problemOf(seed: number): string | undefined {
+  try {
+    runMeshScenario(seed);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+parentPort?.postMessage(await firstNoticed(workerData as MutantData));

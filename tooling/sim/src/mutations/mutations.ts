@@ -6,6 +6,10 @@ export interface Mutation {
   /** Is there exactly once; anything else is an error of this table. */
   readonly find: string;
   readonly replace: string;
+  /** In the same file, where one change alone would do no harm. */
+  readonly also?: { readonly find: string; readonly replace: string };
+  /** What only whole nodes have: their simulation is to notice it. */
+  readonly whole?: boolean;
 }
 
 const CORE = 'raft/src/core';
@@ -13,6 +17,7 @@ const CANDIDATE = `${CORE}/roles/candidate.ts`;
 const FOLLOWER = `${CORE}/roles/follower.ts`;
 const LEADER = `${CORE}/roles/leader.ts`;
 const STATE = `${CORE}/state.ts`;
+const SESSIONS = 'raft/src/sessions/session-table.ts';
 
 export const mutations: readonly Mutation[] = [
   {
@@ -97,6 +102,18 @@ export const mutations: readonly Mutation[] = [
     replace: 'stored?.hardState.incarnation ?? 1n',
   },
   {
+    name: 'amnesiac-acknowledgement-counted',
+    file: LEADER,
+    find: 'progress?.incarnation === incarnation ? value(progress) : 0',
+    replace: 'progress ? value(progress) : 0',
+  },
+  {
+    name: 'amnesiac-vote-counted',
+    file: CANDIDATE,
+    find: 'if (!peer || !isMember(campaign.electorate.members, from, peer.incarnation)) return;',
+    replace: 'if (!peer) return;',
+  },
+  {
     name: 'acknowledged-before-fsync',
     file: FOLLOWER,
     find: '  const match = Math.min(s.matched, s.durable);\n  if (match < s.matched) {',
@@ -168,6 +185,28 @@ export const mutations: readonly Mutation[] = [
     file: LEADER,
     find: 'if (s.reads.hasQueued && s.commit >= leadership.openingIndex) {',
     replace: 'if (s.reads.hasQueued) {',
+    also: {
+      find: 'const told = s.commit >= s.log.membersIndex && majority',
+      replace: 'const told = majority',
+    },
+  },
+  {
+    name: 'read-index-without-what-a-follower-answered',
+    file: LEADER,
+    find: 'const told = s.commit >= s.log.membersIndex && majority(s.log.members.length) > 2;',
+    replace: 'const told = true;',
+  },
+  {
+    name: 'follower-commits-with-its-leader-among-five',
+    file: FOLLOWER,
+    find: 'majority(s.log.members.length) > 2) return;',
+    replace: 'majority(s.log.members.length) > 3) return;',
+  },
+  {
+    name: 'follower-commits-what-its-leader-has-not-synced',
+    file: FOLLOWER,
+    find: 'const index = Math.min(s.leaderDurable, s.matched, s.durable);',
+    replace: 'const index = Math.min(s.matched, s.durable);',
   },
   {
     name: 'read-answered-before-it-is-applied',
@@ -188,11 +227,23 @@ export const mutations: readonly Mutation[] = [
     replace: 'return s.commit >= leadership.openingIndex;',
   },
   {
+    name: 'set-changed-on-old-answers',
+    file: `${CORE}/prospect.ts`,
+    find: 'if (!prospect || countAnswers(s, leadership, prospect) < majority(prospect.members.length)) return;',
+    replace: 'if (!prospect) return;',
+  },
+  {
     name: 'view-shrunk-on-slowness',
     file: `${CORE}/membership.ts`,
     find: '    if (answers || isPresent(s, peer)) return false;\n',
     replace:
       '    if (answers) return false;\n    if (nowMs - (progress?.lastAckMs ?? nowMs) > s.electionTimeoutMs) return true;\n',
+  },
+  {
+    name: 'forced-with-a-majority-in-reach',
+    file: `${CORE}/electorate.ts`,
+    find: 'return members.length > 0 && countReached(s, members) >= majority(members.length);',
+    replace: 'return members.length > 0 && countReached(s, members) === members.length;',
   },
   {
     name: 'both-sides-outrank',
@@ -213,9 +264,58 @@ export const mutations: readonly Mutation[] = [
     replace: '',
   },
   {
+    name: 'envelope-without-the-set',
+    file: `${CORE}/log.ts`,
+    find: 'members: [...(set?.members ?? [])],',
+    replace: 'members: [],',
+  },
+  {
+    name: 'envelope-without-forced-epochs',
+    file: `${CORE}/log.ts`,
+    find: 'forced: this.sides(index),',
+    replace: 'forced: [],',
+  },
+  {
+    name: 'append-above-its-bound',
+    file: `${CORE}/log.ts`,
+    find: 'if (to >= from && (bytes > maxBytes || i - from >= maxEntries)) break;',
+    replace: 'if (to >= from && bytes > maxBytes) break;',
+  },
+  {
+    name: 'window-of-appends-without-a-bound',
+    file: LEADER,
+    find: '    if (progress.inflightCount >= maxInflightAppends || progress.inflightBytes >= maxInflightBytes) return;\n',
+    replace: '',
+  },
+  {
     name: 'crossed-dials-decided-by-both-ends',
     file: 'bonds/src/core/peer-paths.ts',
-    find: 'live && this.#isLower && live.dialled && !dialled &&',
-    replace: 'live && live.dialled && !dialled &&',
+    find: 'if (!this.#isLower && this.#crossed(live, incarnation, nowMs))',
+    replace: 'if (nowMs < 0)',
+  },
+  {
+    name: 'sequence-without-incarnation',
+    file: SESSIONS,
+    find: 'if (before?.incarnation === incarnation) return;',
+    replace: 'if (before) return;',
+    also: {
+      find: 'return session?.incarnation === incarnation ? session.id : 0;',
+      replace: 'return session?.id ?? 0;',
+    },
+    whole: true,
+  },
+  {
+    name: 'sequence-applied-again',
+    file: SESSIONS,
+    find: 'this.#admitted = session?.applied.add(sequence) ?? false;',
+    replace: 'session?.applied.add(sequence);\n    this.#admitted = session !== undefined;',
+    whole: true,
+  },
+  {
+    name: 'command-of-a-session-that-is-gone-applied',
+    file: SESSIONS,
+    find: 'session?.applied.add(sequence) ?? false;',
+    replace: 'session?.applied.add(sequence) ?? true;',
+    whole: true,
   },
 ];

@@ -13,7 +13,9 @@ export async function tryMutation(
   const file = await bundleMutant(mutation, top);
   try {
     return await new Promise((resolve, reject) => {
-      const worker = new Worker(file, { workerData: { seeds } satisfies MutantData });
+      const worker = new Worker(file, {
+        workerData: { seeds, whole: mutation.whole ?? false } satisfies MutantData,
+      });
       worker.on('message', resolve);
       worker.on('error', reject);
     });

@@ -1,5 +1,7 @@
-import type { RaftEpoch } from '@mosaik/wire';
-import { describeEpoch, sameEpoch } from '../../../src/core/epoch.ts';
+import type { RaftEpoch, RaftMember } from '@mosaik/wire';
+import { describeEpoch, isMember, sameEpoch } from '../../../src/core/epoch.ts';
+import { majority } from '../../../src/core/quorum.ts';
+import type { Campaign } from '../../../src/core/roles/candidate.ts';
 import type { SimNode } from '../sim-node.ts';
 import { type CreateInvariant, sideOf } from './invariant.ts';
 
@@ -12,8 +14,12 @@ export const elections: CreateInvariant = (checker, cluster) => {
   const terms = new Map<string, number>();
   /** What each member was at its last step: most steps change nothing of it, so there is nothing new to check. */
   const seen = new Map<SimNode, ReturnType<typeof standingOf>>();
+  /** Nonce → who granted that epoch its vote. */
+  const grants = new Map<bigint, RaftMember[]>();
   /** Votes asked for of a member that heard its leader. */
   const sticky = new Set<string>();
+  /** What each member began last. */
+  const campaigns = new Map<SimNode, Campaign>();
   /** A pre-vote is being asked for, of a member in this term. */
   let preVote: { term: number } | undefined;
   return {
@@ -31,6 +37,10 @@ export const elections: CreateInvariant = (checker, cluster) => {
       // Thesis §9.6: it binds nobody.
       if (preVote && s.term !== preVote.term) throw checker.fail(node, 'changes its term for a pre-vote');
       preVote = undefined;
+      if (s.campaign && campaigns.get(node) !== s.campaign) {
+        campaigns.set(node, s.campaign);
+        assertMayCampaign(node);
+      }
       const side = sideOf(node);
       const before = seen.get(node);
       if (
@@ -48,12 +58,15 @@ export const elections: CreateInvariant = (checker, cluster) => {
       if (s.role === 'leader') assertOneLeader(node);
       else assertOneVote(node, side);
     },
-    handleSend(from, _, { body }) {
+    handleSend(from, _, { body, incarnation }) {
       if (body.type !== 'VoteResponse' || body.verdict.type !== 'Granted') return;
       if (sticky.has(keyOf(from, body)))
         throw checker.fail(from, `grants ${describeEpoch(body.epoch)}, asked while it heard its leader`);
       if (!body.pre && !sameEpoch(from.store.hardState?.vote, body.epoch))
         throw checker.fail(from, `grants ${describeEpoch(body.epoch)} before its vote is durable`);
+      if (body.pre) return;
+      const granted = grants.get(body.epoch.nonce) ?? [];
+      grants.set(body.epoch.nonce, [...granted, { peer: from.id, incarnation }]);
     },
   };
 
@@ -88,7 +101,31 @@ export const elections: CreateInvariant = (checker, cluster) => {
     const other = leaders.get(key);
     if (other !== undefined && other !== epoch.nonce)
       throw checker.fail(node, `second leader in term ${term} of side ${key}`);
+    if (other === undefined) assertElected(node, epoch);
     leaders.set(key, epoch.nonce);
+  }
+
+  /** By a majority of the set that its opening names: in its own log, or those that founded. */
+  function assertElected(node: SimNode, epoch: RaftEpoch): void {
+    const s = node.core.state;
+    const opening = s.log.entryAt(s.leadership?.openingIndex ?? 0);
+    if (opening?.type !== 'Opening') return;
+    const { members } = opening;
+    const voters = new Set(
+      [...(grants.get(epoch.nonce) ?? []), s.member]
+        .filter(({ peer, incarnation }) => isMember(members, peer, incarnation))
+        .map(({ peer }) => peer),
+    );
+    if (voters.size < majority(members.length))
+      throw checker.fail(node, `leads by the votes of ${voters.size} of ${members.length}`);
+  }
+
+  /** Whoever the set no longer names campaigns only until that is committed (thesis §4.2.2). */
+  function assertMayCampaign(node: SimNode): void {
+    const s = node.core.state;
+    if (cluster.init.mode !== 'voters' || s.log.last === 0 || s.counted) return;
+    if ((s.log.leftAt(s.member) ?? 0) <= s.commit)
+      throw checker.fail(node, 'campaigns, though its set does not name it');
   }
 };
 
