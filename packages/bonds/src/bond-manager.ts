@@ -88,6 +88,16 @@ export class BondManager {
     return this.#live.get(peer)?.sendRaft(message, lane) ?? false;
   }
 
+  /** These are dialled for ever from now on, instead of those given before. */
+  setPersistent(peers: readonly PeerId[]): void {
+    this.#handle({ type: 'persistent', peers });
+    // What is known of one that was given up is not remembered here.
+    for (const peer of peers) {
+      const entry = this.#init.directory.entry(peer);
+      if (entry && !this.#live.has(peer)) this.#handle({ type: 'entry', entry });
+    }
+  }
+
   /** Decides anew on every bonded peer: tickets may have been revoked. */
   recheckAdmissions(): void {
     for (const bond of [...this.#connections.values()]) bond.recheckAdmission();

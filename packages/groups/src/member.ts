@@ -138,12 +138,17 @@ export class Member<C, Q, R, O> {
       heartbeatIntervalMs: config.heartbeatIntervalMs,
       heartbeatJitterMs: config.heartbeatJitterMs,
       maxMissedHeartbeats: config.maxMissedHeartbeats,
-      persistent:
-        config.quorum.type === 'Voters' ? [...config.quorum.voters, ...config.quorum.witnesses] : [],
+      persistent: persistentPeers(node.status.value),
       admission: createAdmission(plan.validators, components.clock, this.#ended.signal),
       onBondUp: (bond) => node.handleBondUp(bond.peer, bond.incarnation),
       onBondDown: (bond, reason) => node.handleBondDown(bond.peer, reason.departed),
       onRaft: (peer, message) => node.handleMessage(peer, message),
+    });
+    let { voters } = node.status.value;
+    node.status.subscribe((status) => {
+      if (status.voters === voters) return;
+      voters = status.voters;
+      manager.setPersistent(persistentPeers(status));
     });
     manager.bonds.subscribe((bonds) => this.bonds.set(bonds));
     this.bonds.set(manager.bonds.value);
@@ -177,6 +182,13 @@ export class Member<C, Q, R, O> {
     this.bonds.close(terminated);
     this.#resolveClosed(reason);
   }
+}
+
+/** Voters are dialled for ever: those that the log lists, and before there is one those of the genesis. */
+function persistentPeers({ voters }: RaftStatus): PeerId[] {
+  if (!voters) return [];
+  const { current, learners, genesis, witnesses } = voters;
+  return current.length > 0 ? [...current, ...learners] : [...genesis, ...witnesses];
 }
 
 function initialStatus<C, Q, R, O>(plan: GroupPlan<C, Q, R, O>): RaftStatus {

@@ -38,6 +38,8 @@ export type BondTableInput =
   | { type: 'dial-failed'; peer: PeerId; closeCode: number | undefined }
   /** A peer that was never bonded is no longer known to discovery. */
   | { type: 'forgotten'; peer: PeerId }
+  /** From now on these are dialled for ever, and no others. */
+  | { type: 'persistent'; peers: readonly PeerId[] }
   | { type: 'tick' };
 
 export type BondTableEffect =
@@ -63,7 +65,7 @@ interface Slot {
 /** The members of a group: whom to dial and when, and which connection is the bond with each. */
 export class BondTable {
   readonly #init: BondTableInit;
-  readonly #persistent: ReadonlySet<PeerId>;
+  #persistent: ReadonlySet<PeerId>;
   readonly #slots = new Map<PeerId, Slot>();
   readonly #owners = new Map<number, Slot>();
   #effects: BondTableEffect[] = [];
@@ -107,6 +109,9 @@ export class BondTable {
         if (slot && slot.bondedMs === undefined) this.#slots.delete(input.peer);
         break;
       }
+      case 'persistent':
+        this.#handlePersistent(input.peers, nowMs);
+        break;
       case 'tick':
         for (const slot of [...this.#slots.values()]) this.#handleTick(slot, nowMs);
         break;
@@ -147,6 +152,16 @@ export class BondTable {
       const waitMs = localId < peerId ? 0 : HIGHER_WAITS_MS * (1 + this.#init.rng.float());
       slot.dialMs = Math.min(slot.dialMs ?? Number.POSITIVE_INFINITY, nowMs + waitMs);
     } else this.#rest(slot);
+  }
+
+  /** Whoever was given up is dialled again; whoever is not of them any more, as long as others are. */
+  #handlePersistent(peers: readonly PeerId[], nowMs: number): void {
+    this.#persistent = new Set(peers);
+    for (const peer of peers) {
+      const slot = this.#slots.get(peer);
+      if (!slot || isBonded(slot) || slot.dialling || slot.dialMs !== undefined) continue;
+      if (this.#isDialled(slot, nowMs)) slot.dialMs = nowMs;
+    }
   }
 
   #handleProven(input: Extract<BondTableInput, { type: 'proven' }>, nowMs: number): void {

@@ -149,6 +149,25 @@ describe('dialling', () => {
     }
   });
 
+  it('goes on for ever towards one that becomes a voter, and as towards others when it is none any more', () => {
+    const day = 24 * 60 * 60 * 1000;
+    const bonds = table();
+    bonds.handle({ type: 'entry', entry: entryOf(HIGH) }, 0);
+    proven(bonds, 1, { peer: HIGH, dialled: true }, 0);
+    bonds.handle({ type: 'lost', connection: 1, closeCode: CloseCode.Timeout, departed: false }, 5000);
+    bonds.handle({ type: 'persistent', peers: [HIGH] }, 10_000);
+    dialTimes(bonds, day + 20_000);
+    expect(dialTimes(bonds, day + 60_000)).not.toEqual([]);
+    bonds.handle({ type: 'persistent', peers: [] }, day + 60_000);
+    dialTimes(bonds, day + 80_000);
+    expect(dialTimes(bonds, day + 200_000)).toEqual([]);
+    bonds.handle({ type: 'entry', entry: entryOf(HIGH, { groups: [] }, 2) }, day + 200_000);
+    expect(dialTimes(bonds, day + 300_000)).toEqual([]);
+    bonds.handle({ type: 'persistent', peers: [HIGH] }, day + 300_000);
+    bonds.handle({ type: 'entry', entry: entryOf(HIGH, { groups: [] }, 2) }, day + 300_000);
+    expect(dialTimes(bonds, day + 301_000)).not.toEqual([]);
+  });
+
   it('stops for a peer that departed until a higher version of its entry appears', () => {
     const bonds = table();
     bonds.handle({ type: 'entry', entry: entryOf(HIGH, {}, 5) }, 0);
