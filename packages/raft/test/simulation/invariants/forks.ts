@@ -1,9 +1,8 @@
 import type { RaftMember } from '@mosaik/wire';
-import { countReached } from '../../../src/core/electorate.ts';
 import { isCommand, RaftLog } from '../../../src/core/log.ts';
 import { majority } from '../../../src/core/quorum.ts';
 import type { SimNode } from '../sim-node.ts';
-import { type CreateInvariant, sideOf } from './invariant.ts';
+import { type CreateInvariant, keyOfEpoch, sideOf } from './invariant.ts';
 
 interface Place {
   readonly side: string;
@@ -37,7 +36,7 @@ export const forks: CreateInvariant = (checker, cluster) => {
       if (!entry.forced || index === 1) return;
       const before = membersAt(log, index - 1);
       if (!before) return;
-      const reached = countReached(state, before);
+      const reached = countReached(node, before);
       if (reached >= majority(before.length))
         throw checker.fail(node, `forces an epoch with ${reached} of the ${before.length} members before it`);
     },
@@ -54,6 +53,19 @@ export const forks: CreateInvariant = (checker, cluster) => {
       }
     },
   };
+
+  /** Members of the set before that it is bonded with, on the side that it has just left by founding its own. */
+  function countReached(node: SimNode, members: readonly RaftMember[]): number {
+    const s = node.core.state;
+    const place = places.get(node);
+    const left = place?.now.side === sideOf(node) ? place.before : place?.now;
+    return members.filter(({ peer: id, incarnation }) => {
+      if (id === node.id) return incarnation === s.incarnation;
+      const peer = s.peers.get(id);
+      if (peer?.incarnation !== incarnation || peer.status?.stopped) return false;
+      return !peer.status || keyOfEpoch(peer.status.sides[0]) === (left?.side ?? '');
+    }).length;
+  }
 };
 
 /** The newest side of the one is on the log of the other, which was forced out of it. */
