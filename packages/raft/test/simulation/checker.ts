@@ -140,11 +140,11 @@ export class Checker {
     if (incarnation !== undefined) this.#forgotten.set(`${node.id}:${incarnation}`, node.store);
   }
 
-  handleWrite(node: SimNode, write: LogWrite): void {
+  /** `last`: before what it appends. A turn may have several writes, so the log itself is further by now. */
+  handleWrite(node: SimNode, write: LogWrite, last: number): void {
     for (const hook of this.#hooks.handleWrite) hook(node, write);
     this.#maybeRemember(node, write);
-    let index = node.core.log.last;
-    for (const run of write.append ?? []) index -= run.entries.length;
+    let index = last;
     for (const run of write.append ?? []) {
       const nonce = String(run.epoch.nonce);
       for (const entry of run.entries) {

@@ -70,8 +70,7 @@ function persist(
 ): void {
   const { life } = node;
   const { maxSyncMs = 0 } = cluster.init;
-  node.store.write(seq, write);
-  cluster.checker.handleWrite(node, write);
+  cluster.checker.handleWrite(node, write, node.store.write(seq, write));
   const later = (delayMs: number, run: () => void) =>
     cluster.after(delayMs, () => node.alive && node.life === life && run());
   const { durableAtOnce } = node.core.state.config;

@@ -8,9 +8,16 @@ export class SimStore {
   snapshot: StoredSnapshot | undefined;
   readonly log = new RaftLog();
   readonly #pending: { seq: number; write: LogWrite }[] = [];
+  /** Where the log ends once all writes are durable. */
+  #last = 0;
 
-  write(seq: number, write: LogWrite): void {
+  /** Gives the index of the last entry before those that it appends. */
+  write(seq: number, write: LogWrite): number {
     this.#pending.push({ seq, write });
+    const { reset, truncateTo = Number.POSITIVE_INFINITY, snapshot, append = [] } = write;
+    const before = Math.min(reset ? (snapshot?.index ?? 0) : this.#last, truncateTo);
+    this.#last = append.reduce((last, { entries }) => last + entries.length, before);
+    return before;
   }
 
   /** Makes all writes up to `seq` durable. */
@@ -36,7 +43,7 @@ export class SimStore {
   crash(survives: (count: number) => number): void {
     const last = this.#pending[survives(this.#pending.length + 1) - 1];
     if (last) this.sync(last.seq);
-    this.#pending.length = 0;
+    this.#drop();
   }
 
   /** What is durable now, as it stays; for reading only. */
@@ -52,10 +59,15 @@ export class SimStore {
 
   /** What a restart finds. */
   reopen(): StoredLog | undefined {
-    this.#pending.length = 0;
+    this.#drop();
     const { hardState, snapshot } = this;
     if (!hardState) return undefined;
     const { base, last } = this.log;
     return { hardState, snapshot, base, runs: this.log.range(base + 1, last) };
+  }
+
+  #drop(): void {
+    this.#pending.length = 0;
+    this.#last = this.log.last;
   }
 }
