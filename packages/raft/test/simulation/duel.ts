@@ -22,7 +22,7 @@ const MOVES: readonly FaultKind[] = [
   { weight: 2, run: leaveBehind },
   { weight: 1, run: slowDown },
   { weight: 1, voters: true, run: changeVoters },
-  { weight: 1, voters: true, run: removeAfterLoss },
+  { weight: 4, voters: true, forgets: true, run: removeAfterLoss },
 ];
 
 /** One move against somebody who leads; where nobody does, whoever is down is started. */
@@ -33,7 +33,9 @@ export function fightForLeadership(cluster: Cluster, plan: FaultPlan): void {
     for (const node of nodes) cluster.start(node);
     return;
   }
-  const possible = MOVES.filter(({ voters }) => !voters || cluster.init.mode === 'voters');
+  const possible = MOVES.filter(
+    ({ voters, forgets }) => (!voters || cluster.init.mode === 'voters') && (!forgets || !plan.durable),
+  );
   cluster.weighted(possible).run({ ...plan, cluster, victim });
 }
 
@@ -79,8 +81,7 @@ function leaveBehind(fault: Fault): void {
 
 /** A voter loses its log, and before anybody knows another one is to be removed. */
 function removeAfterLoss(fault: Fault): void {
-  const { cluster, victim, durable } = fault;
-  if (durable) return;
+  const { cluster, victim } = fault;
   const lost = pickOther(cluster, victim);
   crash({ ...fault, victim: lost });
   const removed = cluster.nodes.find((node) => node !== victim && node !== lost);

@@ -21,6 +21,8 @@ export interface FaultKind {
   readonly parts?: boolean;
   /** Only in runs with an explicit set. */
   readonly voters?: boolean;
+  /** Only in runs where a crash takes the log. */
+  readonly forgets?: boolean;
   run(fault: Fault): void;
 }
 

@@ -383,7 +383,7 @@ export class SimBonds {
   }
 
   #handleChosen(peer: PeerId, closed: PipeEnd): void {
-    const kept = this.live.get(peer)?.end;
+    const kept = this.#bonds.get(this.#table.live(peer) ?? 0)?.end;
     if (kept && kept !== closed) this.#ports.onChosen(closed, kept);
   }
 
