@@ -41,6 +41,11 @@ export class AgreedLog {
     return this.#entries[index - 1];
   }
 
+  /** The first `count` entries. */
+  upTo(count: number): readonly AgreedEntry[] {
+    return this.#entries.slice(0, count);
+  }
+
   /** Where the operation is in the log, if it is. */
   indexOf(op: number): number | undefined {
     return this.#indexOfOp.get(op);

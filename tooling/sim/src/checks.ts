@@ -44,7 +44,7 @@ export class Checks {
   }
 
   /** Before a log store is written. */
-  handleWrite(disk: Disk, { hardState, truncateTo, append }: LogWrite): void {
+  handleWrite(disk: Disk, { hardState, reset, truncateTo, snapshot, append }: LogWrite): void {
     const name = this.#owners.get(disk)?.name ?? 'a store';
     const before = disk.hardState;
     if (hardState) {
@@ -57,6 +57,17 @@ export class Checks {
       last = truncateTo;
     }
     let previous = disk.at(last)?.key ?? 'the start';
+    if (reset) {
+      if (!snapshot) this.#handleTruncation(disk, name, 0, hardState?.term);
+      last = snapshot?.index ?? 0;
+      previous = snapshot ? epochKey(snapshot.epoch) : 'the start';
+    }
+    if (snapshot) {
+      // Its own may be the first that anybody knows of the last entries; another one's was somebody's own.
+      if (!reset) this.#agreed.extend(disk, this.#agreed.length + 1, snapshot.index, false);
+      if (this.#agreed.at(snapshot.index)?.key !== epochKey(snapshot.epoch))
+        this.#report('a snapshot stands for what was committed', `${name} keeps one of ${snapshot.index}`);
+    }
     for (const { epoch, entries } of append ?? []) {
       const key = epochKey(epoch);
       for (const entry of entries) {

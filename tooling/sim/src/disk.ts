@@ -1,4 +1,4 @@
-import type { HardState, LogStorage, LogWrite, StoredLog, StoredRun } from '@mosaik/raft';
+import type { HardState, LogStorage, LogWrite, StoredLog, StoredRun, StoredSnapshot } from '@mosaik/raft';
 import type { LogEntry, RaftEpoch } from '@mosaik/wire';
 import type { Clock } from '@mosaik/wire/runtime';
 
@@ -12,10 +12,15 @@ export interface DiskEntry {
 export interface DiskObserver {
   /** Before the write takes effect. */
   handleWrite(disk: Disk, write: LogWrite): void;
+  /** What a snapshot up to `index` stands for. */
+  entriesUpTo(index: number): readonly DiskEntry[];
 }
 
 interface Image {
   hardState: HardState | undefined;
+  snapshot: StoredSnapshot | undefined;
+  /** Entries up to here are given up: kept for the checks only. */
+  base: number;
   entries: DiskEntry[];
   /** Indexes of the entries that name the set in force, rising. */
   sets: number[];
@@ -28,9 +33,9 @@ interface Image {
  */
 export class Disk implements LogStorage {
   /** What its member believes: every write, synced or not. */
-  #written: Image = { hardState: undefined, entries: [], sets: [] };
+  #written = emptyImage();
   /** What a crash leaves. */
-  #stored: Image = { hardState: undefined, entries: [], sets: [] };
+  #stored = emptyImage();
   #unsynced: LogWrite[] = [];
   #opening = 0;
   readonly #observer: DiskObserver;
@@ -94,33 +99,31 @@ export class Disk implements LogStorage {
   crash(): void {
     this.#opening += 1;
     this.#unsynced = [];
-    const { hardState, entries, sets } = this.#stored;
-    this.#written = { hardState, entries: [...entries], sets: [...sets] };
+    const { entries, sets } = this.#stored;
+    this.#written = { ...this.#stored, entries: [...entries], sets: [...sets] };
   }
 
   /** Everything but its incarnation is gone, and it does not know (a planted bug). */
   forget(): void {
     const incarnation = this.#stored.hardState?.incarnation;
     if (incarnation === undefined) return;
-    for (const image of [this.#stored, this.#written]) {
-      image.hardState = { incarnation, term: 0 };
-      image.entries = [];
-      image.sets = [];
-    }
+    for (const image of [this.#stored, this.#written])
+      Object.assign(image, emptyImage(), { hardState: { incarnation, term: 0 } });
   }
 
   async open(): Promise<StoredLog | undefined> {
-    const { hardState, entries } = this.#written;
+    const { hardState, snapshot, base, entries } = this.#written;
     if (!hardState) return undefined;
     const runs: { epoch: RaftEpoch; key: string; entries: LogEntry[] }[] = [];
-    for (const { epoch, key, entry } of entries) {
+    for (const { epoch, key, entry } of entries.slice(base)) {
       const run = runs.at(-1);
       if (run?.key === key) run.entries.push(entry);
       else runs.push({ epoch, key, entries: [entry] });
     }
     return {
       hardState,
-      base: 0,
+      snapshot,
+      base,
       runs: runs.map((run): StoredRun => ({ epoch: run.epoch, entries: run.entries })),
     };
   }
@@ -133,7 +136,7 @@ export class Disk implements LogStorage {
 
   #write(write: LogWrite, clock: Clock, fsyncMs: number, opening: number): Promise<void> | undefined {
     this.#observer.handleWrite(this, write);
-    change(this.#written, write);
+    this.#change(this.#written, write);
     this.#unsynced.push(write);
     if (fsyncMs <= 0 && !this.#lies && this.#unsynced.length === 1) {
       this.#sync();
@@ -153,28 +156,41 @@ export class Disk implements LogStorage {
   #sync(): void {
     const write = this.#unsynced.shift();
     if (!write) return;
-    change(this.#stored, write);
+    this.#change(this.#stored, write);
     const vote = write.hardState?.vote;
     if (vote) this.votes.add(epochKey(vote));
   }
+
+  #change(image: Image, write: LogWrite): void {
+    const { hardState, reset, truncateTo, snapshot, compactTo } = write;
+    if (hardState) image.hardState = hardState;
+    if (reset) Object.assign(image, emptyImage(), { hardState: image.hardState });
+    if (truncateTo !== undefined && truncateTo < image.entries.length) {
+      image.entries.length = truncateTo;
+      image.sets = image.sets.filter((index) => index <= truncateTo);
+    }
+    if (snapshot) {
+      image.snapshot = snapshot;
+      if (reset) for (const held of this.#observer.entriesUpTo(snapshot.index)) push(image, held);
+    }
+    image.base = Math.max(image.base, compactTo ?? 0);
+    for (const { epoch, entries } of write.append ?? []) {
+      const key = epochKey(epoch);
+      for (const entry of entries) push(image, { epoch, key, entry });
+    }
+  }
+}
+
+function emptyImage(): Image {
+  return { hardState: undefined, snapshot: undefined, base: 0, entries: [], sets: [] };
+}
+
+function push({ entries, sets }: Image, held: DiskEntry): void {
+  entries.push(held);
+  if (held.entry.type === 'Opening' || held.entry.type === 'View') sets.push(entries.length);
 }
 
 /** An epoch as text: equal for equal epochs. */
 export function epochKey({ term, leader, nonce }: RaftEpoch): string {
   return `${term}.${leader}.${nonce.toString(36)}`;
-}
-
-function change(image: Image, { hardState, truncateTo, append }: LogWrite): void {
-  if (hardState) image.hardState = hardState;
-  if (truncateTo !== undefined && truncateTo < image.entries.length) {
-    image.entries.length = truncateTo;
-    image.sets = image.sets.filter((index) => index <= truncateTo);
-  }
-  for (const { epoch, entries } of append ?? []) {
-    const key = epochKey(epoch);
-    for (const entry of entries) {
-      image.entries.push({ epoch, key, entry });
-      if (entry.type === 'Opening' || entry.type === 'View') image.sets.push(image.entries.length);
-    }
-  }
 }

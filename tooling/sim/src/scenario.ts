@@ -1,4 +1,4 @@
-import type { ConsensusOptions, Preference } from '@mosaik/groups';
+import type { CompactionOptions, ConsensusOptions, Preference } from '@mosaik/groups';
 import { seededRng } from '@mosaik/wire/testing';
 import { Random } from './random.ts';
 
@@ -56,6 +56,8 @@ export interface Scenario {
   readonly faults: Readonly<Record<FaultKind, number>>;
   readonly clients: number;
   readonly meanThinkMs: number;
+  /** Voters mode: when members take snapshots and give up their logs; never where it is absent. */
+  readonly compaction: CompactionOptions | undefined;
   readonly planted: PlantedBug | undefined;
 }
 
@@ -113,6 +115,10 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
     },
     clients: random.integer(1, 4),
     meanThinkMs: random.pick([30, 150, 500]),
+    compaction:
+      mode === 'voters' && random.chance(0.6)
+        ? { snapshotAfterEntries: random.pick([16, 60, 200]), retainBytes: random.pick([0, 2000, 20_000]) }
+        : undefined,
     planted,
   };
 }
@@ -120,6 +126,7 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
 export function describeScenario(scenario: Scenario): string {
   const { mode, members, voters, config, latencyMs, maxFsyncMs, drift, maxSkewMs, bootstrap, clients } =
     scenario;
+  const { compaction } = scenario;
   const faults = Object.entries(scenario.faults)
     .filter(([, weight]) => weight > 0)
     .map(([kind]) => kind);
@@ -131,6 +138,7 @@ export function describeScenario(scenario: Scenario): string {
     ...(scenario.preferences.every((preference) => preference === 'normal')
       ? []
       : [`preferences ${scenario.preferences.map(describePreference).join(' ')}`]),
+    compaction ? `a snapshot every ${compaction.snapshotAfterEntries} entries` : 'no snapshots',
     `${clients} clients, faults for ${scenario.faultsForMs} ms: ${faults.join(', ') || 'none'}`,
     ...(scenario.planted ? [`planted bug: ${scenario.planted}`] : []),
   ].join('; ');

@@ -252,7 +252,10 @@ export class World {
 
   #createDisk(): Disk {
     return new Disk(
-      { handleWrite: (disk, write) => this.checks.handleWrite(disk, write) },
+      {
+        handleWrite: (disk, write) => this.checks.handleWrite(disk, write),
+        entriesUpTo: (index) => this.agreed.upTo(index),
+      },
       this.scenario.planted === 'lying-disk',
     );
   }
@@ -271,6 +274,10 @@ export class World {
         this.trace.note(`${life.name} resets its machine`);
         life.applied = 0;
       },
+      handleRestore: (index) => {
+        this.trace.note(`${life.name} restores its machine to ${index}`);
+        life.applied = index;
+      },
       drops: () => {
         if (this.#dropsLeft === 0 || member.index !== 0 || this.agreed.length < 20) return false;
         this.#dropsLeft -= 1;
@@ -278,13 +285,14 @@ export class World {
       },
     });
     const voters = this.members.filter(({ voter }) => voter).map(({ id }) => id);
-    const group: SimGroup = network.groups
+    const builder = network.groups
       .withKey(this.#groupKey)
       .withStateMachine(machine)
       .withLogStorage(disk.mount(clock, fsyncMs))
       .withPreference(scenario.preferences[member.index] ?? 'normal')
-      .withConsensus({ ...scenario.config, quorum: scenario.mode === 'voters' ? { voters } : 'dynamic' })
-      .join();
+      .withConsensus({ ...scenario.config, quorum: scenario.mode === 'voters' ? { voters } : 'dynamic' });
+    if (scenario.compaction) builder.withCompaction(scenario.compaction);
+    const group: SimGroup = builder.join();
     const life: Life = {
       name: `${member.name}.${member.lives}`,
       member,

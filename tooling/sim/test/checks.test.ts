@@ -29,7 +29,13 @@ let checks: Checks;
 beforeEach(() => {
   violations = [];
   const agreed = new AgreedLog(() => {});
-  disks = set.map(() => new Disk({ handleWrite: (disk, write) => checks.handleWrite(disk, write) }));
+  disks = set.map(
+    () =>
+      new Disk({
+        handleWrite: (disk, write) => checks.handleWrite(disk, write),
+        entriesUpTo: (index) => agreed.upTo(index),
+      }),
+  );
   const members = disks.map((disk, i) => ({ name: `m${i}`, id: idOf(i), disk, life: undefined }));
   lives = members.map((member, i) => life(member as unknown as Member, disks[i] as Disk));
   checks = new Checks({

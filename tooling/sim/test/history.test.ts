@@ -18,7 +18,7 @@ beforeEach(() => {
   violations = [];
   agreed = new AgreedLog((entry) => history.handleCommitted(entry));
   history = new History(agreed, (invariant) => violations.push(invariant));
-  disk = new Disk({ handleWrite() {} });
+  disk = new Disk({ handleWrite() {}, entriesUpTo: () => [] });
   void disk.mount(new VirtualClock(), () => 0).write({ append: [{ epoch, entries: [opened] }] });
   expect(agreed.extend(disk, 1, 1, false)).toBeUndefined();
 });
@@ -146,7 +146,7 @@ describe('the history of the clients', () => {
     acknowledge(write, commit(write));
     const late = begin('execute', 1);
     const empty = new AgreedLog((entry) => history.handleCommitted(entry));
-    const other = new Disk({ handleWrite() {} });
+    const other = new Disk({ handleWrite() {}, entriesUpTo: () => [] });
     const entries = [opened, ...late.commands.map((command) => entryOf(command))];
     void other.mount(new VirtualClock(), () => 0).write({ append: [{ epoch, entries }] });
     empty.extend(other, 1, 2, false);

@@ -318,4 +318,11 @@ export const mutations: readonly Mutation[] = [
     replace: 'session?.applied.add(sequence) ?? true;',
     whole: true,
   },
+  {
+    name: 'snapshot-without-the-session-table',
+    file: SESSIONS,
+    find: '    for (const { id, origin, incarnation, low, ranges } of sessions)\n',
+    replace: '    for (const { id, origin, incarnation, low, ranges } of sessions.slice(sessions.length))\n',
+    whole: true,
+  },
 ];
