@@ -6,9 +6,15 @@ import { servesEverywhere, startWorkload } from './workload.ts';
 export interface ScenarioInit extends Partial<ClusterInit> {
   readonly seed: number;
   readonly mode: 'dynamic' | 'voters';
-  /** A `life` has faults of every kind; a `duel` is shorter and denser, and all about leadership. Default: by the seed. */
-  readonly kind?: 'life' | 'duel' | undefined;
+  /** By default the seed decides. */
+  readonly kind?: ScenarioKind | undefined;
 }
+
+/**
+ * A `life` has faults of every kind. A `duel` is shorter and denser, and all about leadership. `twins` are two groups that
+ * were founded apart and know of no difference between them when they meet.
+ */
+export type ScenarioKind = 'life' | 'duel' | 'twins';
 
 /** Longer than any fault goes on by itself. */
 const LAST_FAULT_MS = 3000;
@@ -33,8 +39,8 @@ export interface ScenarioResult {
  * @throws InvariantViolation
  */
 export function runScenario(init: ScenarioInit): ScenarioResult {
-  const kind = init.kind ?? ((init.seed >> 1) % 4 === 1 ? 'duel' : 'life');
-  const size = init.size ?? (kind === 'duel' ? 3 + ((init.seed >> 3) % 3) : 1 + (Math.abs(init.seed) % 9));
+  const kind = init.kind ?? kindOf(init);
+  const size = init.size ?? sizeOf(kind, init.seed);
   const durable = init.mode === 'voters' ? (init.seed >> 4) % 3 !== 0 : (init.seed >> 4) % 2 === 0;
   // An observer whose log outlives everybody else's would keep them from founding anew (D5): only where logs are kept.
   const observers = init.mode === 'dynamic' && durable && size > 2 && init.seed % 5 === 0 ? [size - 1] : [];
@@ -51,14 +57,31 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     size,
   });
   const partitions = init.mode === 'voters' || (init.seed >> 3) % 2 === 0;
+  if (kind === 'twins') cutInHalves(cluster);
   for (const node of cluster.nodes) {
-    const late = cluster.chance(0.2) ? 4000 : 30;
+    const late = kind !== 'twins' && cluster.chance(0.2) ? 4000 : 30;
     cluster.after(cluster.rng.float() * late, () => cluster.start(node));
   }
   cluster.runFor(500 + cluster.int(3000));
   if (kind === 'duel') duel(cluster, { durable, partitions });
-  else live(cluster, { durable, partitions });
+  else if (kind === 'life') live(cluster, { durable, partitions });
   return settle(cluster);
+}
+
+function kindOf({ seed, mode }: ScenarioInit): ScenarioKind {
+  if ((seed >> 1) % 4 !== 1) return 'life';
+  return mode === 'dynamic' && (seed >> 3) % 4 === 0 ? 'twins' : 'duel';
+}
+
+function sizeOf(kind: ScenarioKind, seed: number): number {
+  if (kind === 'life') return 1 + (Math.abs(seed) % 9);
+  return kind === 'duel' ? 3 + ((seed >> 3) % 3) : 2 + 2 * ((seed >> 5) % 2);
+}
+
+/** Until all is repaired: each half founds a group of its own (D5), of the same size, in the same term. */
+function cutInHalves(cluster: Cluster): void {
+  const { nodes } = cluster;
+  for (const a of nodes) for (const b of nodes) if (a.index % 2 === 0 && b.index % 2 === 1) cluster.cut(a, b);
 }
 
 function live(cluster: Cluster, plan: FaultPlan): void {
