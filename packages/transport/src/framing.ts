@@ -54,7 +54,8 @@ export class FrameDecoder {
     // A frame that does not fit moves once, to the start of a slab of its own, which grows only as it fills.
     const moves = room < need && this.#start > 0 && have > 0;
     if (moves || (room < LEAST_ROOM_BYTES && room < need) || room === 0) this.#renew(have, have + need);
-    return this.#slab.subarray(this.#end);
+    const slab = this.#slab;
+    return new Uint8Array(slab.buffer, slab.byteOffset + this.#end, slab.length - this.#end);
   }
 
   /** The first `length` bytes of the reserved room were filled. */
@@ -81,14 +82,14 @@ export class FrameDecoder {
     const from = this.#start + FRAME_HEADER_BYTES;
     this.#start = from + length;
     this.#lastFrameBytes = length;
-    return this.#slab.subarray(from, this.#start);
+    return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + from, length);
   }
 
   #announced(): number {
     const slab = this.#slab;
     const at = this.#start;
-    const [a = 0, b = 0, c = 0, d = 0] = [slab[at], slab[at + 1], slab[at + 2], slab[at + 3]];
-    return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+    const high = ((slab[at] ?? 0) << 8) | (slab[at + 1] ?? 0);
+    return ((high << 16) | ((slab[at + 2] ?? 0) << 8) | (slab[at + 3] ?? 0)) >>> 0;
   }
 
   #renew(have: number, wanted: number): void {

@@ -3,6 +3,7 @@ import { CloseCode, type PeerId } from '@mosaik/wire';
 import { TransportError } from '../errors.ts';
 import type { CloseReason, Connection, Link, LinkOptions } from '../ports.ts';
 import { formatAddress, type HostPort, unmapped } from '../shared/address.ts';
+import { createAnswerWatch } from '../shared/busy-poll.ts';
 import { parsePeerCertificates } from '../shared/certificate.ts';
 import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
 import { assertExporterArguments } from '../shared/exporter-arguments.ts';
@@ -75,6 +76,7 @@ export class QuicConnection implements Connection {
   readonly #remoteHost: string;
   readonly #expect: PeerId | undefined;
   readonly #streams: Streams;
+  readonly #answers = createAnswerWatch();
 
   #native: NativeConnection | undefined;
   #phase: Phase = 'handshake';
@@ -84,6 +86,8 @@ export class QuicConnection implements Connection {
   /** Datagrams that arrived in this turn, and in the one before. */
   #burst = 0;
   #lastBurst = 0;
+  /** The application is having its chance to answer a lone datagram. */
+  #answering = false;
   #readsDue = false;
   #postponed = false;
   #heard = false;
@@ -115,7 +119,9 @@ export class QuicConnection implements Connection {
       native: init.native,
       initiator: init.initiator,
       maxFrameBytes: init.endpoint.limits.maxFrameBytes,
-      onPending: () => init.endpoint.schedule(this),
+      onPending: () => {
+        if (!this.#answering) init.endpoint.schedule(this);
+      },
       onViolation: (reason) => void this.close(CloseCode.ProtocolViolation, reason),
     });
     const nowMs = init.endpoint.clock.nowMs();
@@ -196,17 +202,29 @@ export class QuicConnection implements Connection {
       this.#failed = true;
     }
     this.#heard = true;
-    this.#endpoint.schedule(this);
+    this.#endpoint.busyPoll.handleArrived(this.#answers);
     if (this.#phase === 'handshake' && native.isEstablished()) this.#handleEstablished(native);
     this.#burst += 1;
     if (this.#burst > EAGER_DATAGRAMS) {
       this.#readsDue = true;
+      this.#endpoint.schedule(this);
       return;
     }
+    // A lone datagram, as in question and answer: the answer does not wait for the end of the turn.
+    if (this.#burst === 1 && this.#lastBurst <= 1) {
+      this.#answering = true;
+      void SETTLED.then(this.#answerSoon);
+    } else this.#endpoint.schedule(this);
     this.#streams.handleArrival();
     this.#read(native);
-    // A lone datagram, as in question and answer: the answer does not wait for the end of the turn.
-    if (this.#burst === 1 && this.#lastBurst <= 1) void SETTLED.then(this.#answerSoon);
+  }
+
+  /** What was written leaves in one datagram if it fits; the turn sends what is left. */
+  handleAnswer(): void {
+    const native = this.#native;
+    if (!native) return;
+    this.#streams.write(native);
+    if (this.#endpoint.sendNext(native, this)) this.#endpoint.busyPoll.handleSent(this.#answers);
   }
 
   /** One turn of the loop: what arrived is read, what was written leaves. */
@@ -307,7 +325,9 @@ export class QuicConnection implements Connection {
   readonly #answerSoon = (): void => process.nextTick(this.#answer);
 
   readonly #answer = (): void => {
-    if (this.#streams.pending) this.#endpoint.runTurnOf(this);
+    this.#answering = false;
+    if (this.#streams.pending) this.#endpoint.answerNow(this);
+    this.#endpoint.schedule(this);
   };
 
   #over(): CloseReason | undefined {
@@ -372,10 +392,12 @@ export class QuicConnection implements Connection {
 
   #flush(native: NativeConnection, nowMs: number): void {
     const endpoint = this.#endpoint;
+    const asks = this.#streams.pending;
     this.#streams.write(native);
     let left = MAX_SENT_PER_TURN;
     while (left > 0 && endpoint.sendNext(native, this)) left -= 1;
     if (left === 0) endpoint.schedule(this);
+    if (asks) endpoint.busyPoll.handleSent(this.#answers);
     if (native.isDraining()) this.#handleDraining(native);
     else if (this.#closing) this.#maybeSendClose(native, this.#closing, nowMs);
     if (this.#native) this.#updateDeadline(native, nowMs);

@@ -13,6 +13,7 @@ import {
 import { TransportError } from '../errors.ts';
 import type { CloseReason, Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
 import { type HostPort, isLoopback, parseAddress, unmapped } from '../shared/address.ts';
+import { BusyPoll, parseBusyPoll } from '../shared/busy-poll.ts';
 import { createCertificate } from '../shared/certificate.ts';
 import { HalfOpen } from '../shared/half-open.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
@@ -53,6 +54,8 @@ export interface QuicEndpointInit extends ListenInit {
   /** Unfinished inbound handshakes from which on clients are sent a retry. */
   retryFromHalfOpen?: number | undefined;
   keylogDirectory?: string | undefined;
+  /** How long a message's answer is waited for awake. */
+  busyPollMs?: number | undefined;
 }
 
 /** One UDP socket that dials and accepts. */
@@ -60,6 +63,7 @@ export class QuicEndpoint implements Endpoint {
   readonly id: PeerId;
   readonly limits: EndpointLimits;
   readonly clock: Clock;
+  readonly busyPoll: BusyPoll;
   readonly #native: Native;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
@@ -89,6 +93,7 @@ export class QuicEndpoint implements Endpoint {
     this.limits = parseLimits(init);
     this.id = init.secretKey.id;
     this.clock = init.clock ?? systemClock;
+    this.busyPoll = new BusyPoll({ clock: this.clock, windowMs: parseBusyPoll(init.busyPollMs) });
     this.#native = init.native;
     this.#logger = init.logger ?? silentLogger;
     this.#metrics = init.metrics ?? silentMetrics;
@@ -181,9 +186,9 @@ export class QuicEndpoint implements Endpoint {
     if (this.#turn.push(connection) === 1) setImmediate(this.#runTurn);
   }
 
-  /** Gives the connection its turn now; the one that is scheduled finds little to do. */
-  runTurnOf(connection: QuicConnection): void {
-    this.#drive(connection, () => connection.handleTurn(this.clock.nowMs()));
+  /** Sends what was just written; the turn that is scheduled does the rest. */
+  answerNow(connection: QuicConnection): void {
+    this.#drive(connection, () => connection.handleAnswer());
   }
 
   /** Sends the connection's next datagram. False when there is none now. */

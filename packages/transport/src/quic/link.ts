@@ -4,6 +4,7 @@ import type { Link, LinkPriority } from '../ports.ts';
 import { FrameReceiver } from '../shared/frame-receiver.ts';
 import { assertFrameFits, HIGH_WATER_BYTES, LOW_WATER_BYTES } from '../shared/send-limits.ts';
 import { WaitQueue } from '../shared/wait-queue.ts';
+import type { NativeConnection } from './native.ts';
 import { SendQueue } from './send-queue.ts';
 import type { Streams } from './streams.ts';
 
@@ -17,6 +18,8 @@ export class QuicLink implements Link {
   streamId: number | undefined;
   /** Set while it is among those with something to send. */
   pending = false;
+  /** Set while it is among those that arrivals are for. */
+  listed = false;
 
   #priority: LinkPriority;
   #priorityChanged: boolean;
@@ -31,6 +34,8 @@ export class QuicLink implements Link {
 
   /** The arrival after which everything there was had been read. */
   #emptySince = -1;
+  /** Something was read: the library knows the stream. */
+  #begun = false;
   #finishing = false;
   #finSent = false;
   #finReceived = false;
@@ -129,17 +134,17 @@ export class QuicLink implements Link {
   }
 
   /** Gives the stream what it takes. True when nothing is left. */
-  flush(send: (chunk: Uint8Array, fin: boolean) => number | null): boolean {
+  flush(native: NativeConnection, streamId: number): boolean {
     const queue = this.#queue;
     for (let chunk = queue.peek(); chunk; chunk = queue.peek()) {
-      const sent = send(chunk, false) ?? 0;
+      const sent = native.streamSend(streamId, chunk, false) ?? 0;
       if (sent > 0) queue.consume(sent);
       if (sent < chunk.length) break;
     }
     this.#settle();
     if (queue.queuedBytes > 0) return false;
     if (!this.#finishing || this.#finSent) return true;
-    if (send(NOTHING, true) === null) return false;
+    if (native.streamSend(streamId, NOTHING, true) === null) return false;
     this.#finSent = true;
     this.#finished.resolveAll();
     return true;
@@ -195,9 +200,10 @@ export class QuicLink implements Link {
     const { arrivals } = this.#streams;
     if (this.#emptySince === arrivals || this.#finReceived || this.streamId === undefined) return false;
     const room = this.#decoder.reserve();
-    const read = this.#streams.readInto(this.streamId, room);
+    const read = this.#streams.readInto(this.streamId, room, this.#begun);
     if (!read || read[0] < room.length) this.#emptySince = arrivals;
     if (!read) return false;
+    this.#begun = true;
     const [length, fin] = read;
     this.#decoder.commit(length);
     if (fin) {

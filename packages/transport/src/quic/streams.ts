@@ -28,8 +28,8 @@ export class Streams {
   /** Until the connection is over. */
   #native: NativeConnection | undefined;
   readonly #links = new Set<QuicLink>();
-  /** Links that wait for frames. */
-  readonly #readers = new Set<QuicLink>();
+  /** Links that wait for frames, or did at the arrival before: most wait again at once. */
+  #readers: QuicLink[] = [];
   /** Links with something to send, each once. */
   #pendingHigh: QuicLink[] = [];
   #pending: QuicLink[] = [];
@@ -72,11 +72,12 @@ export class Streams {
   }
 
   handleWaiting(link: QuicLink): void {
-    this.#readers.add(link);
+    if (link.listed) return;
+    link.listed = true;
+    this.#readers.push(link);
   }
 
   handleReceivedAll(link: QuicLink): void {
-    this.#readers.delete(link);
     if (link.done) this.#links.delete(link);
   }
 
@@ -84,11 +85,20 @@ export class Streams {
     this.#init.onViolation(reason);
   }
 
-  /** Reads what a stream has into `room`: how many bytes, and whether they were the last. */
-  readInto(streamId: number, room: Uint8Array): readonly [length: number, fin: boolean] | undefined {
-    if (!this.#native?.streamReadable(streamId)) return undefined;
+  /**
+   * Reads what a stream has into `room`: how many bytes, and whether they were the last. A stream that has not `begun`
+   * may be unknown to the library; where there are several, most have nothing, which is asked for less.
+   */
+  readInto(
+    streamId: number,
+    room: Uint8Array,
+    begun: boolean,
+  ): readonly [length: number, fin: boolean] | undefined {
+    const native = this.#native;
+    if (!native) return undefined;
+    if (!(begun && this.#readers.length <= 1) && !native.streamReadable(streamId)) return undefined;
     try {
-      const read = this.#native.streamRecv(streamId, room);
+      const read = native.streamRecv(streamId, room);
       // Reading opens the window again: the peer is told in this turn.
       if (read) this.#init.onPending();
       return read ?? undefined;
@@ -107,7 +117,7 @@ export class Streams {
 
   /** Whether there is nobody but one link to look after: asking it costs no more than asking the connection. */
   get soleReader(): boolean {
-    return this.#readers.size === 1 && !this.#waiting.wanted;
+    return this.#readers.length === 1 && !this.#waiting.wanted;
   }
 
   /** Serves who waits for a link or for frames. */
@@ -117,10 +127,16 @@ export class Streams {
       if (!link) break;
       this.#waiting.push(link);
     }
-    for (const link of this.#readers) {
-      link.handleReadable();
-      if (!link.waiting) this.#readers.delete(link);
+    const readers = this.#readers;
+    let kept = 0;
+    for (let i = 0; i < readers.length; i += 1) {
+      const link = readers[i] as QuicLink;
+      if (link.waiting) {
+        link.handleReadable();
+        readers[kept++] = link;
+      } else link.listed = false;
     }
+    readers.length = kept;
   }
 
   /** Gives the library what it takes, urgent links first. */
@@ -151,7 +167,7 @@ export class Streams {
     this.handleArrival();
     for (const link of this.#links) link.absorb();
     this.#links.clear();
-    this.#readers.clear();
+    this.#readers = [];
     this.#pendingHigh = [];
     this.#pending = [];
     this.#native = undefined;
@@ -190,7 +206,7 @@ export class Streams {
       if (link.takePriorityChange()) {
         native.streamPriority(streamId, link.priority === 'high' ? HIGH_URGENCY : NORMAL_URGENCY, true);
       }
-      return link.flush((chunk, fin) => native.streamSend(streamId, chunk, fin));
+      return link.flush(native, streamId);
     } catch {
       // The peer stopped reading; what is queued has nowhere to go.
       link.handleStopped();

@@ -26,8 +26,8 @@ export class FrameReceiver {
     return this.#waiter !== undefined;
   }
 
-  receive(options: { signal?: AbortSignal | undefined } = {}): Promise<Uint8Array | undefined> {
-    const { signal } = options;
+  receive(options?: { signal?: AbortSignal | undefined }): Promise<Uint8Array | undefined> {
+    const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#waiter) return Promise.reject(new TypeError('another receive of this link is pending'));
     const frame = this.#source.next();
