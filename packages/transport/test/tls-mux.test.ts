@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { LinkPriority } from '../src/ports.ts';
 import { utf8 } from '../src/shared/utf8.ts';
 import { FIRST_WINDOW_BYTES, type LinkCore } from '../src/tls/core/link-core.ts';
-import { MAX_PEER_LINKS, Mux, type MuxEffect } from '../src/tls/core/mux.ts';
+import { MAX_PEER_LINKS } from '../src/tls/core/link-table.ts';
+import { Mux, type MuxEffect } from '../src/tls/core/mux.ts';
 import { RecordReader } from '../src/tls/core/record-reader.ts';
 import { RecordType, writeRecordHeader, writeU32 } from '../src/tls/core/records.ts';
 

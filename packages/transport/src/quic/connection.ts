@@ -4,13 +4,15 @@ import { TransportError } from '../errors.ts';
 import type { CloseReason, Connection, Link, LinkOptions } from '../ports.ts';
 import { formatAddress, type HostPort, unmapped } from '../shared/address.ts';
 import { createAnswerWatch } from '../shared/busy-poll.ts';
-import { parsePeerCertificates } from '../shared/certificate.ts';
 import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
 import { assertExporterArguments } from '../shared/exporter-arguments.ts';
 import { describeEnd } from './connection-failure.ts';
 import type { QuicEndpoint } from './endpoint.ts';
 import { exportFromSecret } from './exporter.ts';
+import { identifyPeer } from './identify-peer.ts';
 import type { Keylog } from './keylog.ts';
+import { type Close, LastWords } from './last-words.ts';
+import { Liveness } from './liveness.ts';
 import type { NativeConnection } from './native.ts';
 import { Streams } from './streams.ts';
 
@@ -20,15 +22,6 @@ const WELCOME_STREAM = 3;
 const EAGER_DATAGRAMS = 2;
 /** Datagrams sent in one turn, so that one connection does not starve the others or its own acknowledgements. */
 const MAX_SENT_PER_TURN = 128;
-/** How long a close waits for the peer to have what was written: since it was last heard, and in all. */
-const LINGER_MS = 1000;
-const MAX_LINGER_MS = 5000;
-/** The smallest difference between a pending retransmission and the idle timeout. */
-const IN_FLIGHT_MARGIN_MS = 20;
-/** How often the close is repeated, unasked or to a peer that goes on sending (RFC 9000 §10.2.1). */
-const MAX_CLOSE_REPEATS = 16;
-/** A close is not acknowledged: it is said again at so many parts of the time that its connection is remembered. */
-const CLOSE_PARTS = 3;
 /** RFC 9000 §20.1. */
 const CONNECTION_REFUSED = 2;
 
@@ -77,6 +70,8 @@ export class QuicConnection implements Connection {
   readonly #expect: PeerId | undefined;
   readonly #streams: Streams;
   readonly #answers = createAnswerWatch();
+  readonly #liveness: Liveness;
+  readonly #lastWords = new LastWords();
 
   #native: NativeConnection | undefined;
   #phase: Phase = 'handshake';
@@ -93,15 +88,8 @@ export class QuicConnection implements Connection {
   #heard = false;
   /** A datagram was an error of the peer's. */
   #failed = false;
-  #lastHeardMs: number;
-  #lastPingMs = Number.NEGATIVE_INFINITY;
-  #handshakeDeadlineMs: number;
-  #idleTimeoutMs: number;
   #closing: Closing | undefined;
   #ended: (CloseReason & { transportCode?: number }) | undefined;
-  #closePackets: Buffer[] = [];
-  #closeRepeats = 0;
-  #closeEveryMs: number | undefined;
   #resolveClosed: (reason: CloseReason) => void = () => {};
 
   constructor(init: QuicConnectionInit) {
@@ -124,11 +112,8 @@ export class QuicConnection implements Connection {
       },
       onViolation: (reason) => void this.close(CloseCode.ProtocolViolation, reason),
     });
-    const nowMs = init.endpoint.clock.nowMs();
-    this.#lastHeardMs = nowMs;
-    this.#handshakeDeadlineMs = nowMs + init.endpoint.limits.handshakeTimeoutMs;
-    this.#idleTimeoutMs = init.endpoint.limits.idleTimeoutMs;
-    this.deadlineMs = this.#handshakeDeadlineMs;
+    this.#liveness = new Liveness(init.endpoint.limits, init.endpoint.clock.nowMs());
+    this.deadlineMs = this.#liveness.handshakeDeadlineMs;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -235,7 +220,7 @@ export class QuicConnection implements Connection {
     this.#burst = 0;
     if (this.#heard) {
       this.#heard = false;
-      this.#lastHeardMs = nowMs;
+      this.#liveness.handleHeard(nowMs);
     }
     if (this.#readsDue) {
       this.#readsDue = false;
@@ -263,14 +248,14 @@ export class QuicConnection implements Connection {
     }
     if (this.#phase === 'closed') this.#repeatClose();
     if (this.#phase === 'handshake' || this.#phase === 'proven') {
-      if (nowMs >= this.#handshakeDeadlineMs) {
+      if (nowMs >= this.#liveness.handshakeDeadlineMs) {
         this.#finish({ code: CloseCode.Timeout, reason: 'the handshake took too long', remote: false });
         this.#sendClose(native, { app: this.#phase === 'proven', code: 0, reason: '' });
         this.#release();
         return;
       }
-    } else if (this.#phase === 'open' && nowMs >= this.#keepAliveDueMs()) {
-      this.#lastPingMs = nowMs;
+    } else if (this.#phase === 'open' && nowMs >= this.#liveness.keepAliveDueMs) {
+      this.#liveness.handlePing(nowMs);
       native.sendAckEliciting();
     }
     this.#flush(native, nowMs);
@@ -341,32 +326,18 @@ export class QuicConnection implements Connection {
   }
 
   #handleEstablished(native: NativeConnection): void {
-    const peer = parsePeerCertificates(native.peerCertChain());
-    const secret = this.#keylog.takeExporterSecret();
+    const { remoteAddress } = this;
+    const peer = identifyPeer(native, this.#keylog, { remoteAddress, expect: this.#expect });
     this.#phase = 'proven';
-    this.#idleTimeoutMs = minPositive(this.#idleTimeoutMs, native.stats().peerMaxIdleTimeout);
+    this.#liveness.handlePeerIdleTimeout(native.stats().peerMaxIdleTimeout);
     if (!peer.ok) {
-      this.#refuse(
-        CloseCode.ProtocolViolation,
-        peer.reason,
-        new TransportError('certificate', `${this.remoteAddress}: ${peer.reason}`),
-      );
-      return;
-    }
-    if (!secret) {
-      const text = 'the exporter secret of the connection could not be read';
-      this.#refuse(CloseCode.UnexpectedClose, text, new TransportError('unavailable', text));
+      this.#endpoint.handleRefused(this, peer.error);
+      void this.close(peer.code, peer.reason);
       return;
     }
     this.#remoteId = peer.peerId;
-    this.#exporterSecret = secret;
-    this.#alpn = Buffer.from(native.applicationProto()).toString();
-    if (this.#expect !== undefined && this.#expect !== peer.peerId) {
-      const text = `${this.remoteAddress} is ${peer.peerId}, expected ${this.#expect}`;
-      const error = new TransportError('peer-mismatch', text, { closeCode: CloseCode.UnknownPeer });
-      this.#refuse(CloseCode.UnknownPeer, 'another peer was expected', error);
-      return;
-    }
+    this.#exporterSecret = peer.exporterSecret;
+    this.#alpn = peer.alpn;
     this.#endpoint.handleProven(this);
     if (this.initiator) return;
     native.streamSend(WELCOME_STREAM, Uint8Array.of(1), true);
@@ -383,11 +354,6 @@ export class QuicConnection implements Connection {
     }
     this.#phase = 'open';
     this.#endpoint.handleWelcome(this);
-  }
-
-  #refuse(code: number, reason: string, error: TransportError): void {
-    this.#endpoint.handleRefused(this, error);
-    void this.close(code, reason);
   }
 
   #flush(native: NativeConnection, nowMs: number): void {
@@ -428,40 +394,20 @@ export class QuicConnection implements Connection {
 
   /** Closes once everything written was sent and acknowledged, or the time for that is over. */
   #maybeSendClose(native: NativeConnection, closing: Closing, nowMs: number): void {
-    if ((this.#streams.pending || this.#inFlight(native, nowMs)) && nowMs < this.#lingerUntilMs(closing))
-      return;
+    const unheard = this.#streams.pending || this.#liveness.inFlight(native.timeout(), nowMs);
+    if (unheard && nowMs < this.#liveness.lingerUntilMs(closing.sinceMs)) return;
     const { code, reason } = closing.reason;
     this.#sendClose(native, { app: true, code, reason });
     this.#finish(closing.reason);
   }
 
-  /**
-   * Whether something sent waits for its acknowledgement: then the library's timer is the retransmission's, which
-   * comes long before the idle timeout.
-   */
-  #inFlight(native: NativeConnection, nowMs: number): boolean {
-    const timeoutMs = native.timeout();
-    return (
-      timeoutMs !== null && timeoutMs < this.#lastHeardMs + this.#idleTimeoutMs - nowMs - IN_FLIGHT_MARGIN_MS
-    );
-  }
-
-  #sendClose(native: NativeConnection, close: { app: boolean; code: number; reason: string }): void {
-    try {
-      // What is not out before the close never leaves.
-      while (this.#endpoint.sendNext(native, this));
-      native.close(close.app, close.code, Buffer.from(close.reason));
-      while (this.#endpoint.sendNext(native, this, this.#closePackets));
-    } catch {
-      // Closed already: by the peer, or over an error.
-    }
+  #sendClose(native: NativeConnection, close: Close): void {
+    this.#lastWords.say(native, close, (copies) => this.#endpoint.sendNext(native, this, copies));
   }
 
   /** The peer goes on, so the close was lost. */
   #repeatClose(): void {
-    if (this.#closeRepeats >= MAX_CLOSE_REPEATS) return;
-    this.#closeRepeats += 1;
-    for (const packet of this.#closePackets) this.#endpoint.sendAgain(packet, this);
+    this.#lastWords.repeat((datagram) => this.#endpoint.sendAgain(datagram, this));
   }
 
   /** The first call decides the reason; a close of our own under way goes before all others. */
@@ -481,7 +427,7 @@ export class QuicConnection implements Connection {
     if (!this.#native) return;
     this.#streams.release();
     this.#native = undefined;
-    this.#closePackets = [];
+    this.#lastWords.forget();
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#endpoint.forget(this);
   }
@@ -496,30 +442,12 @@ export class QuicConnection implements Connection {
     // Whole milliseconds, rounded down: waking a moment early would be for nothing.
     let deadlineMs = timeoutMs === null ? Number.POSITIVE_INFINITY : nowMs + timeoutMs + 1;
     if (this.#phase === 'handshake' || this.#phase === 'proven')
-      deadlineMs = Math.min(deadlineMs, this.#handshakeDeadlineMs);
-    else if (this.#phase === 'open') deadlineMs = Math.min(deadlineMs, this.#keepAliveDueMs());
-    else if (this.#phase === 'closed') deadlineMs = this.#nextRepeatMs(deadlineMs, nowMs);
-    else if (this.#closing) deadlineMs = Math.min(deadlineMs, this.#lingerUntilMs(this.#closing));
+      deadlineMs = Math.min(deadlineMs, this.#liveness.handshakeDeadlineMs);
+    else if (this.#phase === 'open') deadlineMs = Math.min(deadlineMs, this.#liveness.keepAliveDueMs);
+    else if (this.#phase === 'closed') deadlineMs = this.#lastWords.nextRepeatMs(deadlineMs, nowMs);
+    else if (this.#closing)
+      deadlineMs = Math.min(deadlineMs, this.#liveness.lingerUntilMs(this.#closing.sinceMs));
     this.deadlineMs = deadlineMs;
     this.#endpoint.handleDeadline(deadlineMs);
   }
-
-  #lingerUntilMs({ sinceMs }: Closing): number {
-    return Math.min(Math.max(sinceMs, this.#lastHeardMs) + LINGER_MS, sinceMs + MAX_LINGER_MS);
-  }
-
-  #nextRepeatMs(endMs: number, nowMs: number): number {
-    if (this.#closePackets.length === 0) return endMs;
-    this.#closeEveryMs ??= Math.max(1, (endMs - nowMs) / CLOSE_PARTS);
-    return Math.min(endMs, nowMs + this.#closeEveryMs);
-  }
-
-  #keepAliveDueMs(): number {
-    return Math.max(this.#lastHeardMs, this.#lastPingMs) + this.#endpoint.limits.keepAliveMs;
-  }
-}
-
-/** The smaller of two durations, of which 0 means none. */
-function minPositive(a: number, b: number): number {
-  return b > 0 ? Math.min(a, b) : a;
 }

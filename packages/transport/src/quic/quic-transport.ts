@@ -11,9 +11,10 @@ export interface QuicTransportInit {
    */
   keylogDirectory?: string | undefined;
   /**
-   * For how long the event loop stays awake after a message, in case the answer comes at once: 0 to 10, default 0.1.
-   * Round trips between neighbours take a third of the time then and half of the processor. It is done on Linux only,
-   * while the host has a core for everyone, and rarely for peers that answer later. 0 always sleeps.
+   * For how long the event loop stays awake after a message, in case the answer comes at once: 0 to 10, default 0, which
+   * always sleeps. With 0.1, round trips between two processes of a host took a third of the time and half of the
+   * processor; three members on two cores got slower. Linux only, while the host has a core for everyone, and rarely for
+   * peers that answer later.
    */
   busyPollMs?: number | undefined;
 }

@@ -6,11 +6,10 @@ const MAX_PASSED = 127;
 /** On a clock that stands still the loop must sleep all the same. */
 const MAX_LOOKS = 1000;
 
-const DEFAULT_WINDOW_MS = 0.1;
 const MAX_WINDOW_MS = 10;
 
 /** @throws RangeError that names the option. */
-export function parseBusyPoll(windowMs = DEFAULT_WINDOW_MS): number {
+export function parseBusyPoll(windowMs = 0): number {
   if (windowMs >= 0 && windowMs <= MAX_WINDOW_MS) return windowMs;
   throw new RangeError(`busyPollMs: expected a number from 0 to ${MAX_WINDOW_MS}, got ${windowMs}`);
 }

@@ -10,7 +10,8 @@ import type { EndpointLimits } from '../shared/options.ts';
 import { utf8 } from '../shared/utf8.ts';
 import { returnBatch, takeBatch } from './batch-pool.ts';
 import type { LinkCore } from './core/link-core.ts';
-import { MAX_PEER_LINKS, Mux, type MuxEffect } from './core/mux.ts';
+import { MAX_PEER_LINKS } from './core/link-table.ts';
+import { Mux, type MuxEffect } from './core/mux.ts';
 import { TlsLink } from './link.ts';
 
 /** Batches up to this are copied, and their buffer is free at once. */

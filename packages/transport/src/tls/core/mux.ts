@@ -1,29 +1,19 @@
 import { CloseCode } from '@mosaik/wire';
 import type { CloseReason, LinkPriority } from '../../ports.ts';
 import type { Utf8 } from '../../shared/utf8.ts';
-import { LinkCore, type WindowBudget } from './link-core.ts';
-import { RecordReader } from './record-reader.ts';
 import {
-  MAX_CONTROL_BYTES,
-  PROTOCOL_VERSION,
-  RECORD_HEADER_BYTES,
-  RecordType,
-  readU32,
-  writeRecordHeader,
-  writeU32,
-} from './records.ts';
-
-/** Links that one side may have begun and that are not over. */
-export const MAX_PEER_LINKS = 256;
-/** Unread bytes of a connection beyond the first window of each of its links. */
-const WINDOW_BUDGET_BYTES = 32 * 1024 * 1024;
-/** Room that any record but data fits into. */
-const CONTROL_ROOM_BYTES = RECORD_HEADER_BYTES + MAX_CONTROL_BYTES;
-/** Link ids have 32 bits. */
-const LAST_LINK_ID = 0xffff_fff0;
-/** How long a close waits for the peer to take what was written: since it was last heard, and in all. */
-const LINGER_MS = 1000;
-const MAX_LINGER_MS = 5000;
+  CONTROL_ROOM_BYTES,
+  parseClose,
+  parseHello,
+  writeClose,
+  writeHello,
+  writeNumber,
+} from './control-records.ts';
+import type { LinkCore } from './link-core.ts';
+import { LinkTable } from './link-table.ts';
+import { Pulse, type PulseInit } from './pulse.ts';
+import { RecordReader } from './record-reader.ts';
+import { RecordType, readU32 } from './records.ts';
 
 export type MuxEffect =
   /** The peer is ready: it has accepted our certificate. */
@@ -39,11 +29,8 @@ export type MuxEffect =
   /** It is over. `destroy`: there is no more to be said to the peer, nor to be heard. */
   | { type: 'ended'; reason: CloseReason; destroy: boolean };
 
-export interface MuxInit {
+export interface MuxInit extends PulseInit {
   initiator: boolean;
-  idleTimeoutMs: number;
-  keepAliveMs: number;
-  nowMs: number;
   utf8: Utf8;
 }
 
@@ -53,53 +40,32 @@ export interface MuxInit {
  * by being made only when they leave.
  */
 export class Mux {
-  readonly #initiator: boolean;
   readonly #utf8: Utf8;
-  readonly #keepAliveMs: number;
-  readonly #links = new Map<number, LinkCore>();
-  readonly #sendable: Record<LinkPriority, Set<LinkCore>> = { high: new Set(), normal: new Set() };
-  /** Own links with frames, that the peer has no room for yet. */
-  readonly #unbegun = new Set<LinkCore>();
+  readonly #links: LinkTable;
+  readonly #pulse: Pulse;
   /** Links whose reader moved on. */
   readonly #granting = new Set<LinkCore>();
   readonly #readable = new Set<LinkCore>();
   readonly #reader = new RecordReader();
-  readonly #budget: WindowBudget = { bytes: WINDOW_BUDGET_BYTES };
   #effects: MuxEffect[] = [];
 
-  #nextOwn: number;
-  #nextPeer: number;
-  #ownOpen = 0;
-  #peerOpen = 0;
-
-  #idleTimeoutMs: number;
   #helloDue = true;
   #welcomed = false;
-  #lastHeardMs: number;
-  #lastPingMs: number;
-  #pingDue = true;
-  #pingNumber = 0;
   #pongDue: number | undefined;
-  #rttMs: number | undefined;
 
   #closing: { reason: CloseReason; sinceMs: number } | undefined;
   #closeSentMs: number | undefined;
   #ended = false;
 
   constructor(init: MuxInit) {
-    this.#initiator = init.initiator;
     this.#utf8 = init.utf8;
-    this.#idleTimeoutMs = init.idleTimeoutMs;
-    this.#keepAliveMs = init.keepAliveMs;
-    this.#lastHeardMs = init.nowMs;
-    this.#lastPingMs = init.nowMs;
-    this.#nextOwn = init.initiator ? 0 : 1;
-    this.#nextPeer = init.initiator ? 1 : 0;
+    this.#links = new LinkTable(init.initiator);
+    this.#pulse = new Pulse(init);
   }
 
   /** Smoothed, of pings. */
   get rttMs(): number | undefined {
-    return this.#rttMs;
+    return this.#pulse.rttMs;
   }
 
   /** Whether a close of our own, or the end, was decided: nothing can be written any more. */
@@ -115,14 +81,12 @@ export class Mux {
   // What links ask.
 
   open(priority: LinkPriority): LinkCore {
-    return new LinkCore({ priority, budget: this.#budget });
+    return this.#links.create(priority);
   }
 
   /** The link has something new to send: frames, or its end. */
   handlePending(link: LinkCore): void {
-    if (this.#ended || !link.sendable) return;
-    if (link.id === undefined) this.#unbegun.add(link);
-    else this.#sendable[link.priority].add(link);
+    if (!this.#ended) this.#links.handlePending(link);
   }
 
   /** Frames of the link were read, or are waited for. True when the peer is to be told. */
@@ -147,7 +111,7 @@ export class Mux {
   // What the stream drives.
 
   handleBytes(bytes: Uint8Array, nowMs: number): void {
-    this.#lastHeardMs = nowMs;
+    this.#pulse.handleHeard(nowMs);
     if (this.#ended) return;
     this.#reader.push(bytes);
     for (let record = this.#reader.next(); record && !this.#ended; record = this.#reader.next()) {
@@ -170,21 +134,20 @@ export class Mux {
     if (this.#closing) {
       if (nowMs < this.#lingerUntilMs(this.#closing)) return;
       if (this.#closeSentMs !== undefined) this.#end(this.#closing.reason, { destroy: true });
-      else this.#dropPending();
+      else this.#links.clear();
       return;
     }
-    if (nowMs >= this.#lastHeardMs + this.#idleTimeoutMs) {
+    if (nowMs >= this.#pulse.idleAtMs) {
       const reason = 'nothing heard for the idle timeout';
       this.#end({ code: CloseCode.Timeout, reason, remote: false }, { destroy: true });
-    } else if (nowMs >= this.#keepAliveDueMs()) this.#pingDue = true;
+    } else this.#pulse.handleTimer(nowMs);
   }
 
   /** When `handleTimer` must be called. */
   nextDeadlineMs(): number | undefined {
     if (this.#ended) return undefined;
     if (this.#closing) return this.#lingerUntilMs(this.#closing);
-    const idleMs = this.#lastHeardMs + this.#idleTimeoutMs;
-    return this.#pingDue ? idleMs : Math.min(idleMs, this.#keepAliveDueMs());
+    return this.#pulse.nextDeadlineMs;
   }
 
   /** Writes what is to leave now, urgent links first. Gives its length, 0 when there is nothing or no room. */
@@ -192,10 +155,9 @@ export class Mux {
     if (this.#ended || this.#closeSentMs !== undefined) return 0;
     let at = this.#fillControl(target, nowMs);
     at = this.#fillGrants(target, at);
-    this.#beginLinks();
-    at = this.#fillLinks(this.#sendable.high, target, at);
-    at = this.#fillLinks(this.#sendable.normal, target, at);
-    if (this.#closing && !this.#unsent() && target.length - at >= CONTROL_ROOM_BYTES)
+    this.#links.begin();
+    at = this.#links.fill(target, at, this.#handleTaken);
+    if (this.#closing && !this.#links.unsent && target.length - at >= CONTROL_ROOM_BYTES)
       at = this.#fillClose(this.#closing.reason, target, at, nowMs);
     return at;
   }
@@ -225,7 +187,7 @@ export class Mux {
         this.#pongDue = readU32(payload, 0);
         return undefined;
       case RecordType.pong:
-        this.#handlePong(readU32(payload, 0), nowMs);
+        this.#pulse.handlePong(readU32(payload, 0), nowMs);
         return undefined;
       default:
         this.#handleClose(payload);
@@ -235,11 +197,10 @@ export class Mux {
 
   #handleHello(payload: Uint8Array): string | undefined {
     if (this.#welcomed) return 'a second hello';
-    const idleTimeoutMs = readU32(payload, 1);
-    if (payload[0] !== PROTOCOL_VERSION || idleTimeoutMs === 0)
-      return `a hello of version ${payload[0]} with an idle timeout of ${idleTimeoutMs} ms`;
+    const idleTimeoutMs = parseHello(payload);
+    if (typeof idleTimeoutMs === 'string') return idleTimeoutMs;
     this.#welcomed = true;
-    this.#idleTimeoutMs = Math.min(this.#idleTimeoutMs, idleTimeoutMs);
+    this.#pulse.handlePeerIdleTimeout(idleTimeoutMs);
     this.#effects.push({ type: 'welcome' });
     return undefined;
   }
@@ -247,19 +208,16 @@ export class Mux {
   #handleData(id: number, payload: Uint8Array | undefined): string | undefined {
     let link = this.#links.get(id);
     if (!link) {
-      if (id !== this.#nextPeer) return `data for link ${id}, which is over or not the next`;
-      if (this.#peerOpen >= MAX_PEER_LINKS) return `more than ${MAX_PEER_LINKS} links`;
-      this.#nextPeer += 2;
-      this.#peerOpen += 1;
-      link = new LinkCore({ id, priority: 'normal', budget: this.#budget });
+      const begun = this.#links.accept(id);
+      if (typeof begun === 'string') return begun;
+      link = begun;
       if (this.#closing) link.drop();
-      this.#links.set(id, link);
       this.#effects.push({ type: 'opened', link });
     }
     if (link.finReceived) return `data for link ${id} after its end`;
     if (payload === undefined) {
       link.finReceived = true;
-      this.#maybeForget(link);
+      this.#links.maybeForget(link);
     } else {
       if (!link.admits(payload.length)) return `more data for link ${id} than its window`;
       link.receive(payload);
@@ -271,26 +229,15 @@ export class Mux {
 
   #handleCredit(id: number, bytes: number): string | undefined {
     const link = this.#links.get(id);
-    if (!link) {
-      const known = id % 2 === this.#nextOwn % 2 ? this.#nextOwn : this.#nextPeer;
-      return id < known ? undefined : `credit for link ${id}, which has not begun`;
-    }
+    if (!link) return this.#links.hasBegun(id) ? undefined : `credit for link ${id}, which has not begun`;
     if (bytes === 0 || !link.addCredit(bytes)) return `a credit of ${bytes} bytes for link ${id}`;
     this.handlePending(link);
     return undefined;
   }
 
-  #handlePong(number: number, nowMs: number): void {
-    if (number !== this.#pingNumber) return;
-    const sampleMs = nowMs - this.#lastPingMs;
-    // RFC 9002 §5.3.
-    this.#rttMs = this.#rttMs === undefined ? sampleMs : (7 * this.#rttMs + sampleMs) / 8;
-    this.#pingNumber += 1;
-  }
-
   #handleClose(payload: Uint8Array): void {
-    const code = readU32(payload, 0) * 2 ** 32 + readU32(payload, 4);
-    const reason = this.#utf8.decode(payload.subarray(8));
+    const { code, text } = parseClose(payload);
+    const reason = this.#utf8.decode(text);
     // A code that no side can say is none.
     const told = Number.isSafeInteger(code) ? code : CloseCode.UnexpectedClose;
     this.#end(this.#closing?.reason ?? { code: told, reason, remote: true }, { destroy: false });
@@ -299,7 +246,8 @@ export class Mux {
   /** The peer broke the protocol: nothing that it sends counts any more. */
   #violate(reason: string, nowMs: number): void {
     this.close({ code: CloseCode.ProtocolViolation, reason, remote: false }, nowMs);
-    this.#dropPending();
+    // What was not sent is lost.
+    this.#links.clear();
   }
 
   #end(reason: CloseReason, options: { destroy: boolean }): void {
@@ -307,9 +255,7 @@ export class Mux {
     this.#ended = true;
     this.#settleReadable();
     this.#links.clear();
-    this.#unbegun.clear();
     this.#granting.clear();
-    for (const links of Object.values(this.#sendable)) links.clear();
     this.#effects.push({ type: 'ended', reason, ...options });
   }
 
@@ -325,20 +271,14 @@ export class Mux {
     let at = 0;
     if (this.#helloDue) {
       this.#helloDue = false;
-      writeRecordHeader(target, at, RecordType.hello, 5);
-      target[at + RECORD_HEADER_BYTES] = PROTOCOL_VERSION;
-      writeU32(target, at + RECORD_HEADER_BYTES + 1, this.#idleTimeoutMs);
-      at += RECORD_HEADER_BYTES + 5;
+      at = writeHello(target, at, this.#pulse.idleTimeoutMs);
     }
     if (this.#pongDue !== undefined) {
-      at = this.#fillU32(target, at, RecordType.pong, this.#pongDue);
+      at = writeNumber(target, at, RecordType.pong, this.#pongDue);
       this.#pongDue = undefined;
     }
-    if (this.#pingDue) {
-      this.#pingDue = false;
-      this.#lastPingMs = nowMs;
-      at = this.#fillU32(target, at, RecordType.ping, this.#pingNumber);
-    }
+    const ping = this.#pulse.takePing(nowMs);
+    if (ping !== undefined) at = writeNumber(target, at, RecordType.ping, ping);
     return at;
   }
 
@@ -348,83 +288,21 @@ export class Mux {
       if (target.length - at < CONTROL_ROOM_BYTES) break;
       this.#granting.delete(link);
       const bytes = link.takeGrant();
-      if (bytes > 0) at = this.#fillU32(target, at, RecordType.credit, bytes, link.id);
+      if (bytes > 0) at = writeNumber(target, at, RecordType.credit, bytes, link.id);
     }
     return at;
   }
 
-  #fillLinks(links: Set<LinkCore>, target: Uint8Array, from: number): number {
-    let at = from;
-    // A link that goes back to the end of the line is met again: they take turns record by record.
-    for (const link of links) {
-      const end = link.sendable ? link.writeRecord(target, at) : at;
-      if (end === at && link.sendable) break;
-      at = end;
-      links.delete(link);
-      if (link.sendable) links.add(link);
-      this.#effects.push({ type: 'taken', link });
-      if (link.finSent) this.#maybeForget(link);
-    }
-    return at;
-  }
+  readonly #handleTaken = (link: LinkCore): void => {
+    this.#effects.push({ type: 'taken', link });
+  };
 
   #fillClose({ code, reason }: CloseReason, target: Uint8Array, at: number, nowMs: number): number {
-    const text = this.#utf8.encode(reason);
-    const length = 8 + text.length;
-    writeRecordHeader(target, at, RecordType.close, length);
-    writeU32(target, at + RECORD_HEADER_BYTES, Math.floor(code / 2 ** 32));
-    writeU32(target, at + RECORD_HEADER_BYTES + 4, code % 2 ** 32);
-    target.set(text, at + RECORD_HEADER_BYTES + 8);
     this.#closeSentMs = nowMs;
-    return at + RECORD_HEADER_BYTES + length;
-  }
-
-  #fillU32(target: Uint8Array, at: number, type: number, value: number, link = 0): number {
-    writeRecordHeader(target, at, type, 4, link);
-    writeU32(target, at + RECORD_HEADER_BYTES, value);
-    return at + RECORD_HEADER_BYTES + 4;
-  }
-
-  /** Gives links that want to send their id when the peer has room for one more. */
-  #beginLinks(): void {
-    for (const link of this.#unbegun) {
-      if (this.#ownOpen >= MAX_PEER_LINKS || this.#nextOwn > LAST_LINK_ID) return;
-      this.#unbegun.delete(link);
-      link.id = this.#nextOwn;
-      this.#nextOwn += 2;
-      this.#ownOpen += 1;
-      this.#links.set(link.id, link);
-      this.#sendable[link.priority].add(link);
-    }
-  }
-
-  #maybeForget(link: LinkCore): void {
-    if (!link.done || link.id === undefined || !this.#links.delete(link.id)) return;
-    link.releaseWindow();
-    if ((link.id % 2 === 0) === this.#initiator) this.#ownOpen -= 1;
-    else this.#peerOpen -= 1;
-  }
-
-  #unsent(): boolean {
-    if (this.#unbegun.size > 0) return true;
-    for (const link of this.#links.values()) if (link.unsent) return true;
-    return false;
-  }
-
-  /** What could not be sent in time is lost. */
-  #dropPending(): void {
-    this.#unbegun.clear();
-    for (const links of Object.values(this.#sendable)) links.clear();
-    this.#links.clear();
+    return writeClose(target, at, code, this.#utf8.encode(reason));
   }
 
   #lingerUntilMs({ sinceMs }: { sinceMs: number }): number {
-    // The close itself gets its own time, since it left.
-    if (this.#closeSentMs !== undefined) return this.#closeSentMs + LINGER_MS;
-    return Math.min(Math.max(sinceMs, this.#lastHeardMs) + LINGER_MS, sinceMs + MAX_LINGER_MS);
-  }
-
-  #keepAliveDueMs(): number {
-    return Math.max(this.#lastHeardMs, this.#lastPingMs) + this.#keepAliveMs;
+    return this.#pulse.lingerUntilMs(sinceMs, this.#closeSentMs);
   }
 }
