@@ -92,6 +92,24 @@ describe('on loopback, the HTTP API', () => {
   );
 });
 
+describe('a method that an endpoint does not have', () => {
+  it.each([
+    ['POST', '/v1/status', 'GET, HEAD'],
+    ['PATCH', '/v1/kv/a/b.c', 'DELETE, GET, HEAD, PUT'],
+    ['GET', '/v1/leader/transfer', 'POST'],
+    ['PUT', `/v1/voters/${'ab'.repeat(32)}`, 'DELETE'],
+  ])('is refused with those that it has: %s %s', async (method, path, allow) => {
+    const response = await createTestApp(new FakeNode()).request(path, { method });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
+    expect(await response.json()).toMatchObject({ error: 'method' });
+  });
+
+  it('is none at all where there is no endpoint', async () => {
+    const response = await createTestApp(new FakeNode()).request('/v1/votersx', { method: 'POST' });
+    expect([response.status, response.headers.get('allow')]).toEqual([404, null]);
+  });
+});
+
 describe('with a token, the HTTP API', () => {
   const token = 'correct-horse-battery';
   const app = createTestApp(new FakeNode(), { token });

@@ -196,7 +196,7 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     }
   });
 
-  it('ends with the name of the file when its log is damaged, and when it is of another group', async () => {
+  it('refuses a log that is damaged, or of another group, before it is ready, and names what and where', async () => {
     const directory = join(temporaryDirectory(), 'data');
     const first = await startNode(['--data-dir', directory]);
     await vi.waitFor(async () => expect((await first.api.status()).online).toBe(true), WAIT);
@@ -206,15 +206,18 @@ describe('mosaik up', { timeout: 60_000 }, () => {
     const foreign = await runMosaik([...args, '--listen', '127.0.0.1:0'], {
       env: { MOSAIK_GROUP_KEY: 'cd'.repeat(32) },
     });
-    expect(foreign.code).toBe(1);
+    expect([foreign.code, foreign.stdout]).toEqual([2, '']);
+    expect(foreign.stderr).toContain(`mosaik: --data-dir ${JSON.stringify(directory)}: `);
     expect(foreign.stderr).toContain('holds the log of another group');
     const segment = join(directory, 'log', '00000001.log');
     const bytes = readFileSync(segment);
     bytes[70] = (bytes[70] ?? 0) ^ 1;
     writeFileSync(segment, bytes);
     const damaged = await runMosaik([...args, '--listen', '127.0.0.1:0'], { env: { MOSAIK_GROUP_KEY: KEY } });
-    expect(damaged.code).toBe(1);
-    expect(damaged.stderr).toContain(`${segment} is damaged at byte`);
+    expect([damaged.code, damaged.stdout]).toEqual([2, '']);
+    expect(damaged.stderr).toContain(
+      `--data-dir ${JSON.stringify(directory)}: ${segment} is damaged at byte`,
+    );
   });
 
   it('takes everything from a file and the environment too', async () => {

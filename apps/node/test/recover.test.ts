@@ -64,6 +64,16 @@ describe('mosaik recover', () => {
     ]);
   });
 
+  it('names the flag when a process uses the directory', async () => {
+    const { directory, member } = await createDataDir();
+    const storage = fileLogStorage(join(directory, 'log'));
+    await storage.open({ group: GROUP, member });
+    const { code, said } = await recover('--force-new-group', '--data-dir', directory);
+    await storage.close();
+    expect(code).toBe(2);
+    expect(said).toContain(`mosaik: --data-dir ${JSON.stringify(directory)}: `);
+  });
+
   it('does nothing without being told so, nor where there is no log', async () => {
     const { directory } = await createDataDir();
     expect(await recover('--data-dir', directory)).toMatchObject({

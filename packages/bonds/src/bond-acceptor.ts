@@ -10,6 +10,7 @@ import {
 } from '@mosaik/wire';
 import { BondError } from './errors.ts';
 import { handshakeChannel, sessionSecretOf } from './handshake-channel.ts';
+import { logRefusal } from './log-refusal.ts';
 import {
   type BondAcceptorInit,
   type BondAdmission,
@@ -102,7 +103,11 @@ export class BondAcceptor {
     } catch (error) {
       const { closeCode = CloseCode.UnexpectedClose } = error as { closeCode?: number };
       this.#countFailure(closeCode);
-      logger.info({ peer, address: connection.remoteAddress, error }, 'inbound bond refused');
+      logRefusal(
+        logger,
+        { peer, address: connection.remoteAddress, error, closeCode },
+        'inbound bond refused',
+      );
       await connection.close(closeCode, 'handshake failed').catch(() => {});
     } finally {
       this.#count(peer, -1);

@@ -4,6 +4,7 @@ import { Alpn, CloseCode, MAX_CONTROL_FRAME_BYTES, type NetworkId, type PeerId }
 import type { Clock, Logger } from '@mosaik/wire/runtime';
 import type { AcceptingGroup, ProvenConnection } from './bond-acceptor.ts';
 import { handshakeChannel, sessionSecretOf } from './handshake-channel.ts';
+import { logRefusal } from './log-refusal.ts';
 import type { PeerDirectory } from './peer-directory.ts';
 
 export interface DiallerInit {
@@ -69,7 +70,7 @@ export class Dialler {
           const closeCode = closeCodeOf(error);
           const code = closeCode ?? CloseCode.UnexpectedClose;
           await connection.close(code, 'handshake failed').catch(() => {});
-          logger.info({ peer, address, error, closeCode }, 'bond was refused');
+          logRefusal(logger, { peer, address, error, closeCode }, 'bond was refused');
           return { closeCode, address };
         }
       } catch (error) {

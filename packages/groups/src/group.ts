@@ -123,6 +123,14 @@ export class Group<C, Q, R, O = void> {
     return describeBonds(this.#bonds.value, this.#bonds);
   }
 
+  /**
+   * Resolves once the log is open and this node takes part. @throws GroupError `terminated` when the log cannot be used,
+   * with the RaftError `storage-damaged`, `storage-in-use` or `storage-failed` as its cause.
+   */
+  get opened(): Promise<void> {
+    return this.#call(async () => {});
+  }
+
   /** Resolves when this handle is closed or its member ended; never rejects. */
   get closed(): Promise<GroupCloseReason> {
     return this.#member.closed;

@@ -3,6 +3,9 @@ import { CommandError } from '../cli/command-error.ts';
 import { describeError } from '../cli/describe-error.ts';
 import type { LeaderBody, NodeStatus, PeerDescription, VotersBody } from '../http/node-status.ts';
 
+/** For a change of the voters, which may have to wait for one to catch up: more than a node waits. */
+const CHANGE_TIMEOUT_MS = 260_000;
+
 export interface ApiClientInit {
   /** As `http://127.0.0.1:7480`. */
   readonly url: string;
@@ -59,11 +62,11 @@ export class ApiClient {
   }
 
   async addVoter(peer: PeerId): Promise<VotersBody> {
-    return (await this.#json('/v1/voters', jsonRequest('POST', { peer }))) as VotersBody;
+    return (await this.#json('/v1/voters', jsonRequest('POST', { peer }), CHANGE_TIMEOUT_MS)) as VotersBody;
   }
 
   async removeVoter(peer: PeerId): Promise<VotersBody> {
-    return (await this.#json(`/v1/voters/${peer}`, { method: 'DELETE' })) as VotersBody;
+    return (await this.#json(`/v1/voters/${peer}`, { method: 'DELETE' }, CHANGE_TIMEOUT_MS)) as VotersBody;
   }
 
   /** Undefined when there is no such key. */
@@ -96,23 +99,23 @@ export class ApiClient {
     return ((await response.json()) as { index: number }).index;
   }
 
-  async #json(path: string, init?: RequestInit): Promise<unknown> {
-    const response = await this.#fetch(path, init);
+  async #json(path: string, init?: RequestInit, timeoutMs?: number): Promise<unknown> {
+    const response = await this.#fetch(path, init, timeoutMs);
     if (!response.ok) throw await refusal(response);
     return response.json();
   }
 
-  async #fetch(path: string, init: RequestInit = {}): Promise<Response> {
+  async #fetch(path: string, init: RequestInit = {}, timeoutMs = this.#timeoutMs): Promise<Response> {
     try {
       return await fetch(new URL(path, this.url), {
         ...init,
         headers: this.#token ? { authorization: `Bearer ${this.#token}` } : {},
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal: AbortSignal.timeout(timeoutMs),
       });
     } catch (error) {
       const problem =
         error instanceof DOMException && error.name === 'TimeoutError'
-          ? `no answer within ${this.#timeoutMs} ms`
+          ? `no answer within ${timeoutMs} ms`
           : describeError(error);
       throw new CommandError(`${this.url}: ${problem}`, { cause: error });
     }

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@mosaik/wire/runtime';
 import { Hono } from 'hono';
 import type { DashboardPage } from '../dashboard/page.ts';
+import { allowedMethods } from './allowed-methods.ts';
 import { groupErrorResponse } from './group-error-response.ts';
 import { groupRoutes } from './group-routes.ts';
 import { refuseOtherOrigins, requireLocalHost, requireToken } from './guard.ts';
@@ -103,9 +104,13 @@ export function createHttpApp(init: HttpAppInit): Hono {
   app.route('/', groupRoutes(node));
 
   app.all('/v1/watch', (context) => refuse(context, 501, 'not-implemented', '/v1/watch is not implemented'));
-  app.notFound((context) =>
-    refuse(context, 404, 'no-such-endpoint', `${context.req.method} ${context.req.path}`),
-  );
+  app.notFound((context) => {
+    const { method, path } = context.req;
+    const allowed = allowedMethods(app, path);
+    if (allowed.length === 0) return refuse(context, 404, 'no-such-endpoint', `${method} ${path}`);
+    context.header('Allow', allowed.join(', '));
+    return refuse(context, 405, 'method', `${path} has ${allowed.join(', ')}, not ${method}`);
+  });
   app.onError((error, context) => {
     const known = groupErrorResponse(context, error);
     if (known) return known;

@@ -34,6 +34,9 @@ const COMMAND_OVERHEAD_BYTES = 2048;
 /** How long a read or a write may take before the client is told. */
 const CALL_TIMEOUT_MS = 10_000;
 
+/** A new voter counts once it has caught up: in all, and less than clients of HTTP commonly wait for an answer. */
+const CHANGE_TIMEOUT_MS = 240_000;
+
 /** A member of a group with a replicated map, as the HTTP API wants to see it. */
 export class GroupNode implements NodeHandle {
   readonly maxValueBytes: number;
@@ -146,11 +149,11 @@ export class GroupNode implements NodeHandle {
   }
 
   addVoter(peer: PeerId, signal: AbortSignal): Promise<void> {
-    return this.#init.group.voters.add(peer, { signal, timeoutMs: CALL_TIMEOUT_MS });
+    return this.#init.group.voters.add(peer, { signal, timeoutMs: CHANGE_TIMEOUT_MS });
   }
 
   removeVoter(peer: PeerId, signal: AbortSignal): Promise<void> {
-    return this.#init.group.voters.remove(peer, { signal, timeoutMs: CALL_TIMEOUT_MS });
+    return this.#init.group.voters.remove(peer, { signal, timeoutMs: CHANGE_TIMEOUT_MS });
   }
 
   async #write(command: KeyValueCommand, { signal, idempotencyKey }: WriteOptions): Promise<WriteAnswer> {

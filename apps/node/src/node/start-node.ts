@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server';
 import { filePeerBook } from '@mosaik/discovery';
 import { keyValue } from '@mosaik/groups';
 import { Network, type SecretKey, TransportError } from '@mosaik/network';
+import { RaftError } from '@mosaik/raft';
 import { type DirectoryLock, fileLogStorage, lockDirectory } from '@mosaik/raft/file';
 import { quicTransport } from '@mosaik/transport/quic';
 import { tlsTransport } from '@mosaik/transport/tls';
@@ -66,6 +67,7 @@ export async function startNode(settings: UpSettings, components: StartNodeCompo
   try {
     network = await createNetwork(settings, { secretKey, metrics, logger });
     group = joinGroup(network, settings, logger);
+    await openLog(group, dataDir);
   } catch (error) {
     await Promise.all([http.close(0), network?.close()]);
     await lock?.release();
@@ -123,6 +125,19 @@ async function createNetwork(
     if (!(error instanceof TransportError)) throw error;
     if (!LISTEN_ERRORS.has(error.code)) throw new CommandError(describeError(error), { cause: error });
     throw UsageError.for(listen.source, formatHostPort(listen.value), describeError(error), { cause: error });
+  }
+}
+
+/** Nobody is told that the node is ready before it has its log. */
+async function openLog(group: KeyValueGroup, dataDir: Sourced<string> | undefined): Promise<void> {
+  try {
+    await group.opened;
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (!dataDir || !(cause instanceof RaftError)) throw error;
+    // What it holds is the operator's to mend; that it can not be read or written is the machine's.
+    if (cause.code === 'storage-failed') throw new CommandError(describeError(cause), { cause });
+    throw UsageError.for(dataDir.source, dataDir.value, describeError(cause), { cause });
   }
 }
 

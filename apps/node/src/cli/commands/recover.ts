@@ -35,7 +35,7 @@ export function addRecoverCommand(program: Command): void {
       });
       const { id } = await openIdentity(directory, source);
       // Loaded now: short commands need not wait for it.
-      const [{ forceNewGroup }, { fileLogStorage }] = await Promise.all([
+      const [{ RaftError, forceNewGroup }, { fileLogStorage }] = await Promise.all([
         import('@mosaik/raft'),
         import('@mosaik/raft/file'),
       ]);
@@ -46,7 +46,10 @@ export function addRecoverCommand(program: Command): void {
             others.map((peer) => `to come back without its log: ${peer}\n`).join(''),
         );
       } catch (error) {
-        throw new CommandError(`${log}: ${describeError(error)}`, { cause: error });
+        const message = describeError(error);
+        if (error instanceof RaftError && error.code === 'storage-in-use')
+          throw UsageError.for(source, directory, message, { cause: error });
+        throw new CommandError(`${log}: ${message}`, { cause: error });
       }
     });
 }
