@@ -73,6 +73,27 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     expect(others.some((node) => node.status.value.role === 'leader')).toBe(true);
   });
 
+  test('by leaving, stops the writes of the others for seven messages in a row, and waits for no timer', async () => {
+    const leader = await start(quorum);
+    mesh.delayMs = 5;
+    const writers = nodes().filter((node) => node !== leader);
+    const doneAtMs = writers.map((): number[] => []);
+    const calls: Promise<unknown>[] = [];
+    for (let atMs = 0; atMs < 200; atMs += 1) {
+      for (const [i, writer] of writers.entries())
+        calls.push(writer.execute(`${atMs}`).then(() => doneAtMs[i]?.push(mesh.clock.nowMs())));
+      if (atMs === 100) void leader.depart();
+      await mesh.clock.advance(1);
+    }
+    await settled(Promise.all(calls));
+    for (const times of doneAtMs) {
+      const pauses = times.slice(1).map((ms, i) => ms - (times[i] as number));
+      // The last entries and their reply; TimeoutNow, the vote round, the opening entry; then a command and its entry,
+      // or the entry and its reply. Answers of the old leader still arrive in the first of these.
+      expect(Math.max(...pauses)).toBeLessThanOrEqual(7 * mesh.delayMs);
+    }
+  });
+
   test('to a member that does not answer ends with `timeout`, and commands go on at the old leader', async () => {
     const leader = await start(quorum);
     const target = nodes().findIndex((node) => node !== leader);

@@ -5,7 +5,8 @@ import { GroupKey, SecretKey } from '@mosaik/network';
 import type { LedgerEntry } from './ledger.ts';
 import type { Links } from './links.ts';
 import { Member } from './member.ts';
-import type { MemberStatus } from './messages.ts';
+import type { Deed, MemberStatus } from './messages.ts';
+import type { RoundsInit } from './rounds.ts';
 
 /** After faults end, the group is whole again within this. */
 const RECOVERY_LIMIT_MS = 90_000;
@@ -21,10 +22,14 @@ export class Cluster {
     this.links = links;
   }
 
-  /** Prepares `size` members below `directory`; starts none. */
-  static async create(executable: string, directory: string, size: number, links: Links): Promise<Cluster> {
+  /** Prepares the members below `directory`; starts none. */
+  static async create(
+    { executable, nodes, forgets = false }: Pick<RoundsInit, 'executable' | 'nodes' | 'forgets'>,
+    directory: string,
+    links: Links,
+  ): Promise<Cluster> {
     const groupKey = Buffer.from(GroupKey.generate().exportBytes()).toString('hex');
-    const keys = Array.from({ length: size }, () => SecretKey.generate());
+    const keys = Array.from({ length: nodes }, () => SecretKey.generate());
     const voters = keys.map((key) => key.id);
     const members: Member[] = [];
     for (const [i, key] of keys.entries()) {
@@ -38,6 +43,7 @@ export class Cluster {
         listen: links.listen(i),
         advertise: links.address(i),
         bootstrap: voters.flatMap((id, j) => (j === i ? [] : [`${id}@${links.address(j)}`])),
+        forgets,
       };
       members.push(new Member(`n${i}`, executable, start, links.prefix(i)));
     }
@@ -92,6 +98,11 @@ export class Cluster {
     for (const [i, other] of others.entries())
       if (other !== first) throw new Error(`n0 and n${i + 1} hold different states at one index`);
     return [...(all[0]?.entries ?? [])];
+  }
+
+  /** How often any member did that. */
+  count(deed: Deed): number {
+    return this.members.reduce((total, { deeds }) => total + (deeds.get(deed) ?? 0), 0);
   }
 
   async close(): Promise<void> {

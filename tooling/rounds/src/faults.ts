@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rng } from '@mosaik/wire/runtime';
 import type { Cluster } from './cluster.ts';
+import type { Links } from './links.ts';
 
 type Fault = (cluster: Cluster, rng: Rng, forMs: number) => Promise<string>;
 
@@ -113,6 +114,13 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 export const FAULT_NAMES: readonly string[] = Object.keys(FAULTS);
+
+const NEED_DELAY: readonly string[] = ['delay', 'killUnderDelay'];
+
+/** What can be done to a group with these links. */
+export function faultsOn(links: Links): readonly string[] {
+  return links.canDelay ? FAULT_NAMES : FAULT_NAMES.filter((name) => !NEED_DELAY.includes(name));
+}
 
 /** Carries out one fault and says what it was. */
 export function inflict(name: string, cluster: Cluster, rng: Rng): Promise<string> {

@@ -1,3 +1,4 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { StateMachine } from '@mosaik/raft';
 import { type Infer, str, struct, UniqueId } from '@mosaik/wire';
 
@@ -14,8 +15,8 @@ export type LedgerQuery = { readonly key: string } | 'all';
 
 export type LedgerMachine = StateMachine<LedgerCommand, LedgerQuery, LedgerEntry[], number>;
 
-/** A map from keys to writes that forgets nothing. */
-export function ledger(): LedgerMachine {
+/** A map from keys to writes that forgets nothing. `tookSnapshot` is called whenever it was asked for one. */
+export function ledger(tookSnapshot: () => void): LedgerMachine {
   let entries: LedgerEntry[] = [];
   let newest = new Map<string, LedgerEntry>();
   const begin = (all: LedgerEntry[]) => {
@@ -36,8 +37,12 @@ export function ledger(): LedgerMachine {
       const entry = newest.get(query.key);
       return entry ? [entry] : [];
     },
-    snapshot: () => new TextEncoder().encode(JSON.stringify(entries)),
-    restore: (bytes) => begin(JSON.parse(new TextDecoder().decode(bytes)) as LedgerEntry[]),
+    snapshot() {
+      tookSnapshot();
+      // Small, because a snapshot is due when as many bytes of entries came after the last one as that has.
+      return deflateRawSync(JSON.stringify(entries));
+    },
+    restore: (bytes) => begin(JSON.parse(inflateRawSync(bytes).toString()) as LedgerEntry[]),
     reset: () => begin([]),
   };
 }

@@ -1,6 +1,8 @@
 /** The network between the members, and what can be done to it. Members are named by their number. */
 export interface Links {
   readonly kind: 'relays' | 'namespaces';
+  /** `delay` can be asked for. */
+  readonly canDelay: boolean;
   /** In front of the command of this member. */
   prefix(member: number): readonly string[];
   /** Where it binds, as `host:port`. */

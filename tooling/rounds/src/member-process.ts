@@ -1,9 +1,10 @@
 import { consensus, GroupError, GroupKey, Network, SecretKey } from '@mosaik/network';
+import { memoryLogStorage } from '@mosaik/raft';
 import { fileLogStorage } from '@mosaik/raft/file';
 import type { PeerId } from '@mosaik/wire';
 import type { Logger } from '@mosaik/wire/runtime';
 import { ledger } from './ledger.ts';
-import type { Answer, MemberStart, Request } from './messages.ts';
+import type { Answer, Deed, MemberStart, Report, Request } from './messages.ts';
 
 /** A call waits so long for its answer; after that its outcome is unknown. */
 const CALL_TIMEOUT_MS = 4000;
@@ -14,7 +15,17 @@ process.on('disconnect', () => process.exit());
 const say = (level: string) => (fields: object, message: string) => {
   process.stderr.write(`${level} ${message} ${JSON.stringify(fields, replacer)}\n`);
 };
-const logger: Logger = { debug() {}, info: say('info'), warn: say('warn'), error: say('error') };
+const report = (said: Report) => void process.send?.(said);
+const did = (deed: Deed) => report({ deed });
+const logger: Logger = {
+  debug() {},
+  info(fields, message) {
+    if (message === 'installed a snapshot') did(message);
+    say('info')(fields, message);
+  },
+  warn: say('warn'),
+  error: say('error'),
+};
 const [host = '', port = ''] = start.listen.split(':');
 const network = await Network.create({
   networkId: 'rounds',
@@ -26,8 +37,12 @@ const network = await Network.create({
 });
 const group = network.groups
   .withKey(GroupKey.from(start.groupKey))
-  .withStateMachine(ledger())
-  .withLogStorage(fileLogStorage(start.directory, { segmentBytes: 65_536, logger }))
+  .withStateMachine(ledger(() => did('took a snapshot')))
+  .withLogStorage(
+    start.forgets ? memoryLogStorage() : fileLogStorage(start.directory, { segmentBytes: 65_536, logger }),
+  )
+  // So little that whoever was away for a few seconds needs a snapshot, and is killed while it takes or installs one.
+  .withCompaction({ snapshotAfterEntries: 16, snapshotAfterBytes: 4096, retainBytes: 2048 })
   .withConsensus(
     consensus({
       quorum: { voters: start.voters as PeerId[] },
@@ -68,9 +83,9 @@ process.on('message', async ({ call, request }: { call: number; request: Request
   const answered = await answer(request).catch((error: unknown): Answer => {
     return { error: error instanceof GroupError ? error.code : String(error) };
   });
-  process.send?.({ call, answer: answered });
+  report({ call, answer: answered });
 });
-process.send?.({ ready: true });
+report({ ready: true });
 
 function replacer(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}`;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { Answer, MemberStart, Request } from './messages.ts';
+import type { Answer, Deed, MemberStart, Report, Request } from './messages.ts';
 
 /** How long an answer may take; longer than any call of a member may. */
 const ANSWER_TIMEOUT_MS = 8000;
@@ -20,6 +20,8 @@ export class Member {
   #nextCall = 1;
   #paused = false;
   starts = 0;
+  /** Over all its lives. */
+  readonly deeds = new Map<Deed, number>();
 
   constructor(name: string, executable: string, start: MemberStart, prefix: readonly string[]) {
     this.name = name;
@@ -70,11 +72,13 @@ export class Member {
     });
     child.on('error', () => {});
     await new Promise<void>((resolve, reject) => {
-      child.on('message', (message: { ready?: true; call?: number; answer?: Answer }) => {
-        if (message.ready) resolve();
-        if (message.call === undefined) return;
-        this.#calls.get(message.call)?.(message.answer);
-        this.#calls.delete(message.call);
+      child.on('message', (said: Report) => {
+        if ('ready' in said) resolve();
+        else if ('deed' in said) this.deeds.set(said.deed, (this.deeds.get(said.deed) ?? 0) + 1);
+        else {
+          this.#calls.get(said.call)?.(said.answer);
+          this.#calls.delete(said.call);
+        }
       });
       void ended.then((how) => reject(new Error(`${this.name} ended with ${how}: ${this.#log.at(-1)}`)));
     });

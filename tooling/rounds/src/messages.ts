@@ -10,6 +10,8 @@ export interface MemberStart {
   readonly listen: string;
   readonly advertise: string;
   readonly bootstrap: readonly string[];
+  /** Planted, so that the check can be seen to fail: the member acknowledges and keeps nothing. */
+  readonly forgets: boolean;
 }
 
 export type Request =
@@ -28,6 +30,15 @@ export interface MemberStatus {
   readonly applied: number;
   readonly term: number;
 }
+
+/** What a member did by itself. */
+export type Deed = 'took a snapshot' | 'installed a snapshot';
+
+/** From a member to its parent. */
+export type Report =
+  | { readonly ready: true }
+  | { readonly deed: Deed }
+  | { readonly call: number; readonly answer: Answer };
 
 export interface Answer {
   readonly index?: number;

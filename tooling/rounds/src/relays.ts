@@ -45,6 +45,7 @@ export async function relayLinks(members: number): Promise<Links> {
 
   return {
     kind: 'relays',
+    canDelay: true,
     prefix: () => [],
     listen: (member) => `127.0.0.1:${ports[member]}`,
     address: (member) => `127.0.0.1:${fronts[member]}`,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRng } from '@mosaik/wire/testing';
 import { Clients } from './clients.ts';
 import { Cluster } from './cluster.ts';
-import { FAULT_NAMES, inflict } from './faults.ts';
+import { faultsOn, inflict } from './faults.ts';
 import { History } from './history.ts';
 import type { Links } from './links.ts';
 
@@ -15,9 +15,12 @@ export interface RoundsInit {
   readonly seed: number;
   readonly rounds: number;
   readonly nodes: number;
-  readonly createLinks: (nodes: number) => Promise<Links>;
+  /** For the group with this number, from 0. */
+  readonly createLinks: (nodes: number, group: number) => Promise<Links>;
   /** Only this fault instead of random ones. */
   readonly fault?: string | undefined;
+  /** Planted: members acknowledge and keep nothing. */
+  readonly forgets?: boolean | undefined;
   readonly print: (line: string) => void;
 }
 
@@ -27,6 +30,12 @@ export interface RoundsResult {
   readonly unknown: number;
   readonly refused: number;
   readonly reads: number;
+  readonly snapshotsTaken: number;
+  readonly snapshotsInstalled: number;
+  /** How often each fault was inflicted. */
+  readonly faults: ReadonlyMap<string, number>;
+  /** Rounds by the links that they ran on. */
+  readonly links: ReadonlyMap<Links['kind'], number>;
   readonly problems: readonly string[];
 }
 
@@ -36,14 +45,37 @@ const ROUNDS_PER_GROUP = 10;
 
 /** Torments groups, round after round, and checks after each of them; stops at the first violation. */
 export async function runRounds(init: RoundsInit): Promise<RoundsResult> {
-  const totals = { rounds: 0, acknowledged: 0, unknown: 0, refused: 0, reads: 0, problems: [] as string[] };
-  while (totals.rounds < init.rounds && totals.problems.length === 0) {
+  const totals = {
+    rounds: 0,
+    acknowledged: 0,
+    unknown: 0,
+    refused: 0,
+    reads: 0,
+    snapshotsTaken: 0,
+    snapshotsInstalled: 0,
+    faults: new Map<string, number>(),
+    links: new Map<Links['kind'], number>(),
+    problems: [] as string[],
+  };
+  for (let group = 0; totals.rounds < init.rounds && totals.problems.length === 0; group += 1) {
     const first = totals.rounds;
     const count = Math.min(ROUNDS_PER_GROUP, init.rounds - first);
     const history = new History();
-    totals.problems = await runGroup(init, first, count, history, () => {
-      totals.rounds += 1;
-    });
+    const directory = await mkdtemp(join(tmpdir(), 'mosaik-rounds-'));
+    const links = await init.createLinks(init.nodes, group);
+    const cluster = await Cluster.create(init, directory, links);
+    try {
+      totals.problems = await runGroup(init, cluster, first, count, history, (faults) => {
+        totals.rounds += 1;
+        increment(totals.links, links.kind);
+        for (const name of faults) increment(totals.faults, name);
+      });
+    } finally {
+      await cluster.close();
+      await rm(directory, { recursive: true, force: true });
+    }
+    totals.snapshotsTaken += cluster.count('took a snapshot');
+    totals.snapshotsInstalled += cluster.count('installed a snapshot');
     totals.reads += history.reads.length;
     for (const { outcome } of history.writes) totals[outcome] += 1;
   }
@@ -51,28 +83,30 @@ export async function runRounds(init: RoundsInit): Promise<RoundsResult> {
 }
 
 async function runGroup(
-  { executable, seed, nodes, createLinks, fault, print }: RoundsInit,
+  { seed, nodes, fault, print }: RoundsInit,
+  cluster: Cluster,
   first: number,
   count: number,
   history: History,
-  done: () => void,
+  done: (faults: readonly string[]) => void,
 ): Promise<string[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'mosaik-rounds-'));
-  const cluster = await Cluster.create(executable, directory, nodes, await createLinks(nodes));
+  const possible = faultsOn(cluster.links);
   try {
     await cluster.mend();
     await cluster.settle();
     for (let round = first; round < first + count; round += 1) {
-      // A round is the same for its seed and number, whichever came before it.
+      // A round is the same for its seed, number and links, whichever came before it.
       const rng = seededRng(seed * 1000 + round);
       const clients = new Clients(`r${round}`, cluster.members, history, rng);
       const before = history.writes.length;
+      const names: string[] = [];
       const said: string[] = [];
       clients.start(CLIENTS);
       await sleep(200);
       const faults = 1 + Math.floor(rng.float() * 2);
       for (let i = 0; i < faults; i += 1) {
-        const name = fault ?? (FAULT_NAMES[Math.floor(rng.float() * FAULT_NAMES.length)] as string);
+        const name = fault ?? (possible[Math.floor(rng.float() * possible.length)] as string);
+        names.push(name);
         said.push(await inflict(name, cluster, rng));
         if (rng.float() < 0.5) await cluster.links.heal();
       }
@@ -82,19 +116,21 @@ async function runGroup(
       const problems = history.problems(await cluster.settle());
       const acknowledged = history.writes.slice(before).filter(({ outcome }) => outcome === 'acknowledged');
       print(
-        `round ${round + 1}, ${nodes} members: ${said.join('; then ')}: ${acknowledged.length} writes acknowledged` +
+        `round ${round + 1}, ${nodes} members, ${cluster.links.kind}: ${said.join('; then ')}: ` +
+          `${acknowledged.length} writes acknowledged` +
           `${problems.length > 0 ? `, ${problems.length} PROBLEMS` : ''}`,
       );
       if (problems.length > 0) return problems;
-      done();
+      done(names);
     }
     return [];
   } catch (error) {
     return [`${error instanceof Error ? error.message : String(error)}`, ...lastWords(cluster)];
-  } finally {
-    await cluster.close();
-    await rm(directory, { recursive: true, force: true });
   }
+}
+
+function increment<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 function lastWords(cluster: Cluster): string[] {

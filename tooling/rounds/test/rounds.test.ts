@@ -1,52 +1,99 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { type BuildOptions, build } from 'esbuild';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { chooseLinks, namespacesObstacle } from '../src/choose-links.ts';
 import { History, type Write } from '../src/history.ts';
 import { relayLinks } from '../src/relays.ts';
 import { runRounds } from '../src/rounds.ts';
 
-describe('real processes', { timeout: 300_000 }, () => {
-  const here = fileURLToPath(new URL('..', import.meta.url));
-  let executable = '';
-  beforeAll(async () => {
-    mkdirSync(join(here, 'dist'), { recursive: true });
-    const outdir = mkdtempSync(join(here, 'dist', 'test-'));
-    executable = join(outdir, 'member-process.js');
-    await build({
-      entryPoints: [join(here, 'src/member-process.ts')],
-      outfile: executable,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      conditions: ['@mosaik/source'],
-      external: ['@matrixai/*'],
-      banner: {
-        js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-      },
-      logLevel: 'silent',
-    });
-    return () => rmSync(outdir, { recursive: true, force: true });
+const here = fileURLToPath(new URL('..', import.meta.url));
+const obstacle = await namespacesObstacle();
+let outdir = '';
+let executable = '';
+
+const bundle = (outfile: string, entry: Pick<BuildOptions, 'entryPoints' | 'stdin'>) =>
+  build({
+    ...entry,
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    conditions: ['@mosaik/source'],
+    external: ['@matrixai/*'],
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    logLevel: 'silent',
   });
 
-  test.each([
-    ['killAll', 3],
-    ['stopLeader', 3],
-    ['cutLeader', 5],
-  ] as const)('%s of %i: no acknowledged write is lost, no strong read is stale', async (fault, nodes) => {
+beforeAll(async () => {
+  mkdirSync(join(here, 'dist'), { recursive: true });
+  outdir = mkdtempSync(join(here, 'dist', 'test-'));
+  executable = join(outdir, 'member-process.js');
+  await bundle(executable, { entryPoints: [join(here, 'src/member-process.ts')] });
+  return () => rmSync(outdir, { recursive: true, force: true });
+});
+
+describe('real processes', { timeout: 300_000 }, () => {
+  const printed = () => {
     const lines: string[] = [];
     onTestFinished(({ task }) => {
       if (task.result?.state === 'fail') console.log(lines.join('\n'));
     });
-    const print = (line: string) => void lines.push(line);
-    const init = { executable, seed: 1, rounds: 2, nodes, fault, createLinks: relayLinks, print };
-    const result = await runRounds(init);
-    expect(result.problems).toEqual([]);
-    expect(result.rounds).toBe(2);
-    expect(result.acknowledged).toBeGreaterThan(0);
-    expect(result.reads).toBeGreaterThan(0);
+    return (line: string) => void lines.push(line);
+  };
+
+  test.each([
+    ['killAll', 3, 'relays'],
+    ['stopLeader', 3, undefined],
+    ['cutLeader', 5, undefined],
+  ] as const)(
+    '%s of %i: no acknowledged write is lost, no strong read is stale',
+    async (fault, nodes, kind) => {
+      const print = printed();
+      const createLinks = await chooseLinks(kind, print);
+      const result = await runRounds({ executable, seed: 1, rounds: 2, nodes, fault, createLinks, print });
+      expect(result.problems).toEqual([]);
+      expect(result.rounds).toBe(2);
+      expect(result.acknowledged).toBeGreaterThan(0);
+      expect(result.reads).toBeGreaterThan(0);
+      expect(result.snapshotsTaken).toBeGreaterThan(0);
+    },
+  );
+
+  test('members that acknowledge and keep nothing are noticed', async () => {
+    const print = printed();
+    const init = { executable, seed: 1, rounds: 3, nodes: 3, fault: 'killAll', createLinks: relayLinks };
+    const { problems } = await runRounds({ ...init, forgets: true, print });
+    expect(problems.join('\n')).toMatch(/acknowledged write lost/);
+  });
+});
+
+describe.skipIf(obstacle !== undefined)('links in namespaces', { timeout: 60_000 }, () => {
+  test('are gone with the process that made them, however that ends', async () => {
+    const maker = join(outdir, 'maker.js');
+    const contents = `
+      import { namespaceLinks } from './src/namespaces.ts';
+      const links = await namespaceLinks(3);
+      process.send([0, 1, 2].map((member) => links.prefix(member)));
+      process.on('message', () => {});`;
+    await bundle(maker, { stdin: { contents, resolveDir: here } });
+    const child = spawn(process.execPath, [maker], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const prefixes = await new Promise<string[][]>((resolve, reject) => {
+      child.once('message', (said) => resolve(said as string[][]));
+      child.once('exit', () => reject(new Error('it ended')));
+    });
+    const pids = prefixes.map((prefix) => prefix[prefix.indexOf('--target') + 1]);
+    expect(pids.map((pid) => existsSync(`/proc/${pid}`))).toEqual([true, true, true]);
+    child.kill('SIGKILL');
+    await vi.waitFor(() => expect(pids.some((pid) => existsSync(`/proc/${pid}`))).toBe(false), {
+      timeout: 20_000,
+    });
   });
 });
 
