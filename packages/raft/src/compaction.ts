@@ -17,6 +17,13 @@ export interface CompactionOptions {
    * Default 32 MiB, from 0.
    */
   readonly revertHorizonBytes?: number | undefined;
+  /**
+   * A witness: bytes of entries that it keeps for data voters that do not have them yet; those that all have go anyway.
+   * Default 64 MiB, at least 64 KiB. Of more it keeps only what they came to, and `status.problem` says `degraded`: if
+   * the data voters that have them are lost before the others caught up, the group stands still until one is back, so
+   * little is little time for a data voter to be away. Much is memory, disk, and time to restart.
+   */
+  readonly witnessRetentionBytes?: number | undefined;
 }
 
 const LEAST: Required<{ [K in keyof CompactionOptions]: number }> = {
@@ -24,6 +31,7 @@ const LEAST: Required<{ [K in keyof CompactionOptions]: number }> = {
   snapshotAfterEntries: 16,
   retainBytes: 0,
   revertHorizonBytes: 0,
+  witnessRetentionBytes: 64 * 1024,
 };
 
 export type Compaction = { readonly [K in keyof CompactionOptions]-?: number };
@@ -35,6 +43,7 @@ export function compaction(options: CompactionOptions = {}): Compaction {
     snapshotAfterEntries: options.snapshotAfterEntries ?? 131_072,
     retainBytes: options.retainBytes ?? DEFAULT_LIMITS.retainBytes,
     revertHorizonBytes: options.revertHorizonBytes ?? DEFAULT_LIMITS.revertHorizonBytes,
+    witnessRetentionBytes: options.witnessRetentionBytes ?? DEFAULT_LIMITS.witnessRetentionBytes,
   };
   for (const [name, value] of Object.entries(chosen)) {
     const least = LEAST[name as keyof Compaction];

@@ -1,9 +1,11 @@
 import type { GroupId, PeerId, RaftEpoch } from '@mosaik/wire';
 import { type Rng, systemRng } from '@mosaik/wire/runtime';
+import { parseEnvelope } from './core/envelope.ts';
 import { RaftLog } from './core/log.ts';
 import { restoreLog } from './core/restore-log.ts';
+import { hasMachinePart } from './core/witness-retention.ts';
 import { RaftError } from './errors.ts';
-import type { LogStorage } from './storage/log-storage.ts';
+import type { LogStorage, StoredSnapshot } from './storage/log-storage.ts';
 
 export interface ForceNewGroupInit {
   /** The log of the one member whose state survives; nobody else may have it open. Closed in the end. */
@@ -31,7 +33,8 @@ export interface ForcedGroup {
  * whoever still has one is of another history, says so in `status.problem`, and is not let in. When a majority of them
  * lives after all, there are two groups from now on.
  *
- * @throws RaftError `not-a-voter` when the log does not list the member, or is empty; whatever the storage throws.
+ * @throws RaftError `not-a-voter` when the log does not list the member, is empty, or is a witness's that gave up
+ * entries; whatever the storage throws.
  */
 export async function forceNewGroup({
   storage,
@@ -46,6 +49,12 @@ export async function forceNewGroup({
     const listed = [...log.members.map(({ peer }) => peer), ...log.learners];
     if (!stored || !listed.includes(member))
       throw new RaftError('not-a-voter', 'this log is empty, or does not list the member among the voters');
+    // A witness's log may begin after entries that it gave up, and has no state that stands for them.
+    if (stored.base > 0 && stored.snapshot && isOfWitness(stored.snapshot))
+      throw new RaftError(
+        'not-a-voter',
+        'this is the log of a witness, which gave up entries: take a data voter’s',
+      );
     const others = listed.filter((peer) => peer !== member);
     const term = Math.max(stored.hardState.term, log.lastTerm) + 1;
     const epoch: RaftEpoch = { term, leader: member, nonce: rng.u64() };
@@ -59,4 +68,9 @@ export async function forceNewGroup({
   } finally {
     await storage.close();
   }
+}
+
+/** A data voter's has the sessions, even where its machine is empty. */
+function isOfWitness(snapshot: StoredSnapshot): boolean {
+  return !hasMachinePart(snapshot) && parseEnvelope(snapshot.envelope).sessions.length === 0;
 }

@@ -16,7 +16,7 @@ export interface RaftNodeInit<C, Q, R, O> {
   readonly machine: StateMachine<C, Q, R, O>;
   /** Default: a fresh `memoryLogStorage()`. */
   readonly storage?: LogStorage | undefined;
-  /** Of a machine with `snapshot` and `restore`; without them the log is kept whole. */
+  /** Of a machine with `snapshot` and `restore`, without which the log is kept whole, and of a witness. */
   readonly compaction?: CompactionOptions | undefined;
   readonly components: RaftComponents;
   /** Puts what calls reject with in the words of whoever gives this; default: as it is. */

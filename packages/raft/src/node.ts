@@ -51,7 +51,7 @@ export class RaftNode<C, Q, R, O = void> {
   /** @throws RangeError / TypeError for a preference or machine that the configuration does not allow. */
   static async open<C, Q, R, O = void>(init: RaftNodeInit<C, Q, R, O>): Promise<RaftNode<C, Q, R, O>> {
     assertJoinable(init, init.localId);
-    const { retainBytes, revertHorizonBytes } = compaction(init.compaction);
+    const { retainBytes, revertHorizonBytes, witnessRetentionBytes } = compaction(init.compaction);
     const storage = init.storage ?? memoryLogStorage();
     const stored = await storage.open({ group: init.groupId, member: init.localId });
     const { components, preference } = init;
@@ -62,7 +62,13 @@ export class RaftNode<C, Q, R, O = void> {
         observer: preference === 'observer',
         witness: preference === 'witness',
         reluctance: typeof preference === 'object' ? preference.reluctant : preference === 'witness' ? 2 : 1,
-        limits: { ...DEFAULT_LIMITS, retainBytes, revertHorizonBytes },
+        limits: {
+          ...DEFAULT_LIMITS,
+          retainBytes,
+          revertHorizonBytes,
+          witnessRetentionBytes,
+          witnessPruneBytes: Math.min(DEFAULT_LIMITS.witnessPruneBytes, witnessRetentionBytes / 8),
+        },
         durableAtOnce: storage.durableAtOnce,
         ownStateSync: init.machine.stateSync?.().open !== undefined,
       },

@@ -5,6 +5,7 @@ import { countHeard } from './core/leadership.ts';
 import { majority } from './core/quorum.ts';
 import type { RaftState } from './core/state.ts';
 import { genesisVoters } from './core/witness.ts';
+import { describeLacking } from './core/witness-retention.ts';
 
 export type Role = 'leader' | 'follower' | 'candidate';
 
@@ -125,6 +126,8 @@ function describeHandicap(s: RaftState, nowMs: number): string | undefined {
   const { quorum, bootstrapDelayMs } = s.config.consensus;
   if (quorum.type !== 'Voters') return undefined;
   const { last, members } = s.log;
+  const lacking = describeLacking(s);
+  if (lacking !== undefined) return lacking;
   if (last > 0 && meetsAnotherHistory(s))
     return 'this group was begun anew by force, and not all members know: those with an old log have to come back without it';
   if (s.leader !== undefined) {

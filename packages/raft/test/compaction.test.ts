@@ -91,4 +91,7 @@ test('options are refused by name and value', () => {
     'snapshotAfterEntries must be an integer of at least 16, got 1',
   );
   expect(() => compaction({ retainBytes: Number.NaN })).toThrow(/retainBytes/);
+  expect(() => compaction({ witnessRetentionBytes: 1024 })).toThrow(
+    /witnessRetentionBytes .* 65536, got 1024/,
+  );
 });

@@ -1,8 +1,14 @@
-import { memoryLogStorage } from '@mosaik/raft';
-import { afterEach, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { type CompactionOptions, forceNewGroup, type LogStorage, memoryLogStorage } from '@mosaik/raft';
+import { fileLogStorage } from '@mosaik/raft/file';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { Mesh, meshId, type TextNode } from './support/mesh.ts';
 
 let mesh: Mesh;
+let stores: LogStorage[];
 afterEach(() => mesh?.close());
 
 const settled = async <T>(promise: Promise<T>): Promise<T> => {
@@ -14,12 +20,23 @@ const settled = async <T>(promise: Promise<T>): Promise<T> => {
   await mesh.clock.until(() => done);
   return promise;
 };
-const start = async () => {
+/** Virtual time goes on no faster than real time, which writes to files take. */
+const onDisk = async (holds: () => boolean): Promise<void> => {
+  for (let left = 20_000; !holds(); left -= 2) {
+    if (left < 0) throw new Error('did not come about within 20 s');
+    await mesh.clock.advance(2);
+    await setTimeout(1);
+  }
+};
+const start = async (init: { storage?: LogStorage; inFiles?: boolean } & CompactionOptions = {}) => {
+  const { storage, inFiles = false, ...compaction } = init;
   const quorum = { voters: [0, 1].map(meshId), witnesses: [meshId(2)] };
   mesh = new Mesh({ bootstrapDelayMs: 100, quorum });
-  for (const index of [0, 1]) await mesh.open(index, { storage: memoryLogStorage() });
-  const witness = await mesh.open(2, { preference: 'witness' });
-  return { leader: await mesh.online(3), witness };
+  stores = [0, 1].map(() => memoryLogStorage());
+  for (const index of [0, 1]) await mesh.open(index, { storage: stores[index] as LogStorage, compaction });
+  const witness = await mesh.open(2, { preference: 'witness', compaction, ...(storage ? { storage } : {}) });
+  await (inFiles ? onDisk(() => mesh.isOnline(3)) : mesh.online(3));
+  return { leader: mesh.leader as TextNode, witness };
 };
 
 test('two data voters and a witness go on without either data voter', async () => {
@@ -43,4 +60,100 @@ test('a witness has no state: it applies nothing, and neither executes nor answe
   expect(leader.status.value.voters).toMatchObject({ witnesses: [meshId(2)], genesis: [0, 1].map(meshId) });
   await expect(witness.execute('b')).rejects.toMatchObject({ code: 'offline', commands: ['b'] });
   await expect(witness.query(undefined, { consistency: 'weak' })).rejects.toMatchObject({ code: 'offline' });
+});
+
+/** 100 commands of 10 000 bytes. */
+const writeMegabyte = async (): Promise<void> => {
+  const commands = Array.from({ length: 100 }, (_, i) => `${i}${'x'.repeat(10_000)}`);
+  await settled(Promise.all(commands.map((command) => (mesh.leader as TextNode).execute(command))));
+};
+const keptBytes = async (storage: LogStorage): Promise<number> => {
+  const runs = (await storage.open())?.runs ?? [];
+  const values = runs.flatMap(({ entries }) =>
+    entries.flatMap((entry) => ('value' in entry ? entry.value.length : 0)),
+  );
+  return values.reduce((sum, bytes) => sum + bytes, 0);
+};
+
+test('a witness keeps no more of its log than a data voter may lack', async () => {
+  const storage = memoryLogStorage();
+  const { witness } = await start({ storage, witnessRetentionBytes: 256 * 1024 });
+  await writeMegabyte();
+  await mesh.clock.advance(1000);
+  expect(await keptBytes(storage)).toBeLessThan(64 * 1024);
+  expect(witness.status.value.problem).toBeUndefined();
+  await mesh.kill([...mesh.nodes.values()].indexOf(mesh.leader as TextNode));
+  await mesh.clock.until(() => mesh.leader?.status.value.online === true);
+  await settled((mesh.leader as TextNode).execute('after'));
+});
+
+test('a witness with a pruned log in files restarts, counts, and refuses to begin a group anew', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'mosaik-witness-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const file = () => fileLogStorage(join(directory, 'log'), { segmentBytes: 64 * 1024 });
+  const { leader, witness: before } = await start({
+    storage: file(),
+    inFiles: true,
+    witnessRetentionBytes: 256 * 1024,
+  });
+  await writeMegabyte();
+  await onDisk(() => before.status.value.committed === leader.status.value.committed);
+  const toldMs = mesh.clock.nowMs() + 1000;
+  await onDisk(() => mesh.clock.nowMs() >= toldMs);
+  await mesh.kill(2);
+  const stored = file();
+  const owner = { group: 'aa'.repeat(32) as never, member: meshId(2) };
+  const { base = 0, snapshot } = (await stored.open(owner)) ?? {};
+  await stored.close();
+  expect([base > 50, snapshot?.index, snapshot?.chunks]).toEqual([true, base, []]);
+  await expect(forceNewGroup({ storage: file(), ...owner })).rejects.toMatchObject({ code: 'not-a-voter' });
+  const witness = await mesh.open(2, { preference: 'witness', storage: file() });
+  await onDisk(() => witness.status.value.online);
+  expect(witness.status.value.problem).toBeUndefined();
+  await mesh.kill([...mesh.nodes.values()].indexOf(mesh.leader as TextNode));
+  await onDisk(() => mesh.leader?.status.value.online === true);
+  let done = false;
+  (mesh.leader as TextNode).execute('after').then(() => {
+    done = true;
+  });
+  await onDisk(() => done);
+});
+
+test('beyond its bound a witness says that it is degraded; without the only one that has it nothing is committed', async () => {
+  const { leader, witness } = await start({ witnessRetentionBytes: 256 * 1024 });
+  const first = [...mesh.nodes.values()].indexOf(leader);
+  await mesh.kill(1 - first);
+  await writeMegabyte();
+  await mesh.clock.until(() => witness.status.value.problem !== undefined);
+  expect(witness.status.value.problem).toMatch(/^degraded: this witness keeps witnessRetentionBytes/);
+  await mesh.kill(first);
+  const behind = await mesh.open(1 - first, { storage: stores[1 - first] as LogStorage });
+  await mesh.clock.until(
+    () => witness.status.value.problem?.startsWith('degraded: this witness leads') === true,
+  );
+  await mesh.clock.advance(10_000);
+  expect(behind.status.value).toMatchObject({ online: false });
+  await mesh.open(first, { storage: stores[first] as LogStorage });
+  await mesh.clock.until(() => mesh.leader?.status.value.online === true && behind.status.value.online);
+  expect(mesh.leader).not.toBe(witness);
+  await settled(behind.execute('after'));
+  expect(mesh.machines.get(meshId(1 - first))?.applied).toHaveLength(101);
+  await mesh.clock.until(() => witness.status.value.problem === undefined);
+});
+
+test('a witness that had to install a snapshot gives up its state once no data voter can need it', async () => {
+  const storage = memoryLogStorage();
+  const { leader } = await start({ storage, snapshotAfterEntries: 16, retainBytes: 0 });
+  await mesh.kill(2);
+  for (let i = 0; i < 40; i += 1) await settled(leader.execute(`command ${i}`));
+  const witness = await mesh.open(2, { preference: 'witness', storage });
+  await mesh.clock.until(() => witness.status.value.committed === leader.status.value.committed);
+  const installed = (await storage.open())?.snapshot;
+  expect([installed?.chunks.length !== 0, (installed?.index ?? 0) > 20]).toEqual([true, true]);
+  await mesh.clock.advance(1000);
+  expect((await storage.open())?.snapshot).toMatchObject({
+    index: witness.status.value.committed,
+    chunks: [],
+  });
+  await settled(leader.execute('after'));
 });

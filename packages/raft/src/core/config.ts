@@ -45,6 +45,9 @@ export interface CoreLimits {
   readonly syncRetainBytes: number;
   /** Bytes of entries behind a snapshot that are kept, for followers that are a little late. */
   readonly retainBytes: number;
+  /** A witness: bytes of entries that some data voter may lack, and as many as are worth a write to be given up. */
+  readonly witnessRetentionBytes: number;
+  readonly witnessPruneBytes: number;
   /** Dynamic mode: bytes of entries that are kept back to the last two forced epochs. */
   readonly revertHorizonBytes: number;
 }
@@ -65,5 +68,7 @@ export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
   syncGapEntries: 16_384,
   syncRetainBytes: 64 * 1024 * 1024,
   retainBytes: 8 * 1024 * 1024,
+  witnessRetentionBytes: 64 * 1024 * 1024,
+  witnessPruneBytes: 8 * 1024 * 1024,
   revertHorizonBytes: 32 * 1024 * 1024,
 });

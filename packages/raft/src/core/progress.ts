@@ -17,6 +17,8 @@ export class Progress {
   sentRound = 0;
   /** Commit index last sent to it. */
   sentCommit = 0;
+  /** A witness: last told that every data voter holds the log up to here. */
+  sentRetain = -1;
   /** Lost, or never had, what it acknowledged: counts for nothing, and is sent nothing but heartbeats. */
   forgot = false;
   lastAckMs: number;

@@ -49,6 +49,7 @@ import {
   nextSyncDeadlineMs,
 } from './sync/sync.ts';
 import { handleTransferBondDown, handleTransferTick } from './transfer.ts';
+import { handleRetain, pruneWitness } from './witness-retention.ts';
 
 export interface RaftCoreInit {
   readonly config: CoreConfig;
@@ -145,6 +146,7 @@ export class RaftCore {
       flushLeader(s, nowMs);
       flushFollower(s, nowMs);
       this.#maybeHandOver();
+      pruneWitness(s);
     }
     flushStatus(s);
     return s.takeEffects();
@@ -246,6 +248,9 @@ export class RaftCore {
         return;
       case 'Committed':
         handleCommitted(s, from, body);
+        return;
+      case 'Retain':
+        handleRetain(s, from, body);
         return;
       case 'Request':
         handleRequest(s, { request: body.request, from }, body.what, nowMs);

@@ -30,6 +30,7 @@ import type { Download } from './sync/download.ts';
 import { abandonSync, type Sync } from './sync/sync-state.ts';
 import { ForwardTable, ReadTable } from './tables.ts';
 import { endTransfer, handleNewLeader, type Transfer } from './transfer.ts';
+import { WitnessRetention } from './witness-retention.ts';
 
 /**
  * Everything that a member knows, and the few operations that all roles share. The rules are in the role modules; here
@@ -57,6 +58,8 @@ export class RaftState {
   interrupted: Download | undefined;
   /** The newest one that was taken or installed here. */
   snapshot: HeldSnapshot | undefined;
+  /** A witness only. */
+  readonly witness: WitnessRetention | undefined;
   /** Counts what `drain` ends; several drains make one turn. */
   turn = 1;
   leader: PeerId | undefined;
@@ -136,6 +139,7 @@ export class RaftState {
     // What a snapshot stands for was committed; the rest is once a leader says so again.
     this.commit = stored?.snapshot?.index ?? 0;
     this.snapshot = stored?.snapshot && holdSnapshot(stored.snapshot);
+    this.witness = config.witness ? new WitnessRetention(this.log.base, this.commit) : undefined;
     this.#durability = new Durability(this.log.last, stored === undefined);
     this.bootMs = nowMs;
     this.lastTurnMs = nowMs;

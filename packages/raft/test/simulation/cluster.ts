@@ -143,6 +143,7 @@ export class Cluster extends Timeline {
         syncRetainBytes: 400,
         retainBytes: 100,
         revertHorizonBytes: 200,
+        witnessPruneBytes: 100,
       },
     };
     const { drift = 0, maxSkewMs = 0 } = this.init;

@@ -97,7 +97,8 @@ function apply(cluster: Cluster, node: SimNode, to: number): void {
     }
     cluster.checker.handleApplied(node, index);
     const { snapshotEvery } = cluster.init;
-    if (snapshotEvery && index % snapshotEvery === 0) takeSnapshot(cluster, node, index);
+    if (snapshotEvery && index % snapshotEvery === 0 && !cluster.isWitness(node))
+      takeSnapshot(cluster, node, index);
   }
   for (let i = node.waiting.length - 1; i >= 0; i -= 1) {
     const call = node.waiting[i] as Call;

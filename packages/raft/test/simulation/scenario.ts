@@ -164,8 +164,8 @@ function agrees(cluster: Cluster): boolean {
   for (const node of nodes) {
     const s = node.core.state;
     if (!node.alive || s.stopped || s.leader !== leader.id) return false;
-    if (node.applied !== leader.applied || node.hash !== leader.hash || s.log.last !== leader.core.log.last)
-      return false;
+    if (node.applied !== leader.applied || s.log.last !== leader.core.log.last) return false;
+    if (node.hash !== leader.hash && !cluster.isWitness(node)) return false;
     if (leader.applied !== leader.core.log.last) return false;
     if (cluster.init.mode !== 'dynamic') continue;
     const wanted = !s.config.observer;

@@ -20,7 +20,7 @@ export function takeSnapshot(cluster: Cluster, node: SimNode, index: number): vo
 
 export function restoreSnapshot(node: SimNode, snapshot: StoredSnapshot | undefined): void {
   const bytes = snapshot?.chunks.reduce((sum, { length }) => sum + length, 0) ?? 0;
-  const state = snapshot ? State.decode(concat(snapshot.chunks, bytes)) : { hash: '', commands: 0 };
+  const state = bytes > 0 ? State.decode(concat(snapshot?.chunks ?? [], bytes)) : { hash: '', commands: 0 };
   node.hash = state.hash;
   node.commands = state.commands;
   node.applied = snapshot?.index ?? 0;

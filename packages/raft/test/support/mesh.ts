@@ -144,13 +144,16 @@ export class Mesh {
 
   /** Runs until everybody is online. */
   async online(count = this.nodes.size): Promise<TextNode> {
-    await this.clock.until(
-      () =>
-        this.nodes.size === count &&
-        [...this.nodes.values()].every((node) => node.status.value.online) &&
-        this.leader?.status.value.members.length === count,
-    );
+    await this.clock.until(() => this.isOnline(count));
     return this.leader as TextNode;
+  }
+
+  isOnline(count: number): boolean {
+    return (
+      this.nodes.size === count &&
+      [...this.nodes.values()].every((node) => node.status.value.online) &&
+      this.leader?.status.value.members.length === count
+    );
   }
 
   follower(): TextNode {

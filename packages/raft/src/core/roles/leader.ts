@@ -13,6 +13,7 @@ import { isSettled } from '../set-change.ts';
 import type { RaftState } from '../state.ts';
 import { beginTransfer, flushTransfer, handleNewLeader } from '../transfer.ts';
 import { isRemoved } from '../voters.ts';
+import { tellWitness } from '../witness-retention.ts';
 import type { Campaign } from './candidate.ts';
 
 type Appended = Extract<RaftBody, { type: 'Appended' }>;
@@ -179,6 +180,7 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
     if (progress.syncTo > 0) maybeRepeatPlan(s, leadership, peer, progress, nowMs);
     sendHeartbeat(s, leadership, peer, progress);
   }
+  tellWitness(s, leadership, true);
 }
 
 /** A follower far behind catches up by itself; what is appended from now on is sent to it meanwhile. */
@@ -270,6 +272,7 @@ export function flushLeader(s: RaftState, nowMs: number): void {
     s.reads.startRound(leadership.round, readIndex(s));
     maybeConfirmReads(s);
   }
+  tellWitness(s, leadership, false);
   const shared: SharedAppends = new Map();
   let again = false;
   for (const [peer, progress] of leadership.progress) {

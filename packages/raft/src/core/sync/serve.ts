@@ -2,22 +2,24 @@ import { MAX_RAFT_RUNS, MAX_SYNC_CHUNK_BYTES, type PeerId, type RaftBody } from 
 import { entryBytes } from '../log.ts';
 import { readSnapshot } from '../snapshot.ts';
 import type { RaftState } from '../state.ts';
+import { hasMachinePart } from '../witness-retention.ts';
 
 type Of<T extends RaftBody['type']> = Extract<RaftBody, { type: T }>;
 
 /** What this member could give one that is behind: only what is committed. */
 export function handleSyncQuery(s: RaftState, from: PeerId): void {
   const { snapshot } = s;
+  const offered = s.witness && snapshot && !hasMachinePart(snapshot) ? undefined : snapshot;
   s.send(from, {
     type: 'SyncOffer',
     base: s.log.base,
     commit: s.commit,
-    snapshot: snapshot && {
-      epoch: snapshot.epoch,
-      index: snapshot.index,
-      envelopeBytes: snapshot.envelope.length,
-      bytes: snapshot.bytes,
-      digest: snapshot.digest,
+    snapshot: offered && {
+      epoch: offered.epoch,
+      index: offered.index,
+      envelopeBytes: offered.envelope.length,
+      bytes: offered.bytes,
+      digest: offered.digest,
     },
   });
 }
