@@ -264,7 +264,10 @@ export class BondManager {
   }
 
   readonly #owner: BondOwner = {
-    handleRaft: (bond, message) => this.#init.onRaft(bond.peer, message),
+    // A connection that another took the place of may still carry what was sent before that: it must not come after it.
+    handleRaft: (bond, message) => {
+      if (this.#live.get(bond.peer) === bond) this.#init.onRaft(bond.peer, message);
+    },
     handleEntry: (bond, entry) => {
       this.#init.directory.feed(entry, { fromSubject: entry.entry.peerId === bond.peer, vouched: true });
     },

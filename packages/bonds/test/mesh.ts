@@ -31,13 +31,13 @@ export class World {
   readonly nodes: Node[] = [];
   #port = 7000;
 
-  constructor(init: { latencyMs?: number; seed?: number; windowBytes?: number } = {}) {
+  constructor(init: { latencyMs?: number | (() => number); seed?: number; windowBytes?: number } = {}) {
     const { latencyMs = 1, windowBytes } = init;
     this.rng = seededRng(init.seed ?? 1);
     this.network = new MemoryNetwork({
       clock: this.clock,
       rng: seededRng((init.seed ?? 1) + 1000),
-      latencyMs: () => latencyMs,
+      latencyMs: typeof latencyMs === 'number' ? () => latencyMs : latencyMs,
       windowBytes,
     });
   }

@@ -260,6 +260,19 @@ describe('a member far behind', () => {
     expect(rest.some(([, body]) => body.type === 'ChunkRequest' && body.offset === 0)).toBe(false);
     expect(late.state.log.base).toBe(60);
   });
+
+  // pnpm sim --seed 6185147: what the sources had been asked for before the plan changed was waited for, for ever.
+  test('goes on with a snapshot that a newer plan had interrupted, and asks again for what was asked then', () => {
+    const late = new Late();
+    late.takeSnapshot(60);
+    expect(late.begin(55).some(([, { type }]) => type === 'ChunkRequest')).toBe(true);
+    late.plan(80);
+    late.input({ type: 'bond-down', peer: id(1), departed: false });
+    late.run();
+    late.bond(1);
+    late.serve(late.begin(55));
+    expect([late.state.log.base, late.state.log.last]).toEqual([60, LAST]);
+  });
 });
 
 describe('a fetch in pieces', () => {

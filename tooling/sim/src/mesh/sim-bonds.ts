@@ -132,7 +132,7 @@ class SimBond {
     if (this.ended) return;
     if (isRaft(frame)) {
       this.#core.handle({ type: 'activity' }, this.#ports.nowMs());
-      this.#ports.onRaft(this.peer, frame.raft);
+      if (this.#owner.live.get(this.peer) === this) this.#ports.onRaft(this.peer, frame.raft);
     } else this.#handle({ type: 'message', message: frame as Exclude<BondMessage, { type: 'Raft' }> });
   }
 

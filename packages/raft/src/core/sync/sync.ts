@@ -30,6 +30,8 @@ export function handleSyncPlan(s: RaftState, from: PeerId, plan: Of<'SyncPlan'>,
   sync.target = Math.max(sync.target, plan.commit);
   // A later word of the leader changes what is right, not what is under way.
   if (begun && (!sync.download || sync.download.offer.index >= plan.base)) return;
+  // What they were asked for is asked of others, also by whoever goes on with the download later.
+  for (const source of sync.sources.values()) release(sync, source);
   sync.sources.clear();
   sync.waitsUntilMs = nowMs + stallMs(s) / 2;
   for (const peer of s.peers.values()) askForOffer(s, sync, peer);
