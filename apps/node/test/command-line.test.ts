@@ -21,8 +21,8 @@ async function expectRefusal(args: readonly string[], message: string, env: Reco
 describe('mosaik refuses in one line that names flag and value, with exit code 2,', {
   timeout: 60_000,
 }, () => {
-  const up = ['up', '--network', 'n', '--http', '127.0.0.1:0', '--listen', '127.0.0.1:0'];
-  const env = { MOSAIK_GROUP_KEY: KEY };
+  const up = ['up', '--network', 'n'];
+  const env = { MOSAIK_GROUP_KEY: KEY, MOSAIK_HTTP: '127.0.0.1:0', MOSAIK_LISTEN: '127.0.0.1:0' };
 
   it('an unknown flag', () => expectRefusal([...up, '--nope'], "unknown option '--nope'"));
 
@@ -30,6 +30,25 @@ describe('mosaik refuses in one line that names flag and value, with exit code 2
 
   it('a flag without its value', () =>
     expectRefusal(['up', '--network'], "option '--network <name>' argument missing"));
+
+  it.each([
+    ['--voters', [...up, '--voters', 'ab', '--json', '--voters', 'cd'], '"ab" and "cd"'],
+    ['--network', [...up, '--network=m'], '"n" and "m"'],
+    ['--nodes', ['demo', '--nodes', '2', '--nodes', '2'], '"2" and "2"'],
+    ['--cas', ['kv', 'put', '--cas', '0', 'k', 'v', '--cas', '1'], '"0" and "1"'],
+    ['--http', ['voters', 'list', '--http', 'a:1', '--http', 'b:1'], '"a:1" and "b:1"'],
+  ])('two values of %s, which takes one', (flag, args, values) =>
+    expectRefusal(args, `${flag} ${values}: takes one value, was given twice`, env),
+  );
+
+  it('two tokens, without repeating them', async () => {
+    const args = [...up, '--http-token', 'opensesame', '--http-token', 'sesameopen'];
+    const message = 'mosaik: --http-token: takes one value, was given twice\n';
+    expect((await runMosaik(args, { env })).stderr).toBe(message);
+  });
+
+  it('the first of two addresses, which both count', () =>
+    expectRefusal([...up, '--bootstrap', 'nowhere', '--bootstrap', 'a:1'], '--bootstrap "nowhere": ', env));
 
   it('a malformed --listen', () =>
     expectRefusal([...up, '--listen', '127.0.0.1:70000'], '--listen "127.0.0.1:70000": the port', env));

@@ -21,10 +21,9 @@ async function startNode(
   args: readonly string[] = [],
   env: Record<string, string> = {},
 ): Promise<RunningNode> {
-  const process = startMosaik(
-    ['up', '--json', '--network', 'test', '--listen', '127.0.0.1:0', '--http', '127.0.0.1:0', ...args],
-    { env: { MOSAIK_GROUP_KEY: KEY, ...env } },
-  );
+  const process = startMosaik(['up', '--json', '--network', 'test', '--http', '127.0.0.1:0', ...args], {
+    env: { MOSAIK_GROUP_KEY: KEY, MOSAIK_LISTEN: '127.0.0.1:0', ...env },
+  });
   const ready = (await readyLine(process)) as Pick<RunningNode, 'peerId' | 'addresses' | 'http'>;
   return { ...process, ...ready, api: new ApiClient({ url: ready.http, timeoutMs: 10_000 }) };
 }

@@ -11,6 +11,7 @@ import { addKvCommand } from './commands/kv.ts';
 import { addRecoverCommand } from './commands/recover.ts';
 import { addUpCommand } from './commands/up.ts';
 import { oneLine } from './describe-error.ts';
+import { refuseRepeatedOptions } from './repeated-options.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What the operator gave is wrong. */
@@ -35,6 +36,7 @@ export async function runCommandLine(argv: readonly string[], context: CommandCo
   addGroupCommands(program);
   addKvCommand(program);
   addRecoverCommand(program);
+  refuseRepeatedOptions(program);
   try {
     await program.parseAsync([...argv]);
     return 0;

@@ -4,6 +4,11 @@ export class UsageError extends Error {
 
   /** `source` is where the value came from, as `--listen`, `MOSAIK_LISTEN` or `listen in node.json`. */
   static for(source: string, value: string, problem: string, options?: ErrorOptions): UsageError {
-    return new UsageError(`${source} ${JSON.stringify(value.slice(0, 200))}: ${problem}`, options);
+    return new UsageError(`${source} ${quote(value)}: ${problem}`, options);
   }
+}
+
+/** A value as errors show it. */
+export function quote(value: string): string {
+  return JSON.stringify(value.slice(0, 200));
 }

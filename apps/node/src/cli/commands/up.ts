@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
 import type { CommandContext } from '../command-context.ts';
 import { DEFAULT_HTTP, DEFAULT_LISTEN, LOG_LEVELS, PREFERENCES, TRANSPORTS } from '../defaults.ts';
+import { collect } from '../repeated-options.ts';
 import type { UpFlags } from '../settings.ts';
 
 export function addUpCommand(program: Command, context: CommandContext): void {
-  const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value];
   program
     .command('up')
     .description('run a node: join the group of a key, and serve HTTP')
