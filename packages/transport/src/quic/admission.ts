@@ -6,11 +6,15 @@ import { RetryTokens } from './retry-token.ts';
 /** From so many on, a client first proves that it receives at its address. */
 const RETRY_FROM_HALF_OPEN = 64;
 
-export type Verdict =
-  | { type: 'refuse' }
-  | { type: 'retry'; id: Buffer; token: Buffer }
-  /** `originalId` after a retry: the client then knows us by `id` already. */
-  | { type: 'accept'; id: Buffer; originalId: Buffer | null; routes: string[] };
+/** `originalId` after a retry: the client then knows us by `id` already. */
+export interface Accepted {
+  type: 'accept';
+  id: Buffer;
+  originalId: Buffer | null;
+  routes: string[];
+}
+
+export type Verdict = { type: 'refuse' } | { type: 'retry'; id: Buffer; token: Buffer } | Accepted;
 
 /** Decides about first packets of strangers. */
 export class Admission {

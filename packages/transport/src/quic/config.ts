@@ -22,8 +22,39 @@ export interface ConfigInit {
   dialling: boolean;
 }
 
-/** Settings of connections; one object serves any number of them. */
-export function createConfig(native: Native, init: ConfigInit): NativeConfig {
+export interface ConfigsInit extends Omit<ConfigInit, 'datagramBytes' | 'dialling'> {
+  native: Native;
+}
+
+/** The settings of an endpoint's connections, made when they are first needed. */
+export class Configs {
+  readonly #init: ConfigsInit;
+  readonly #configs = new Map<string, NativeConfig>();
+
+  constructor(init: ConfigsInit) {
+    this.#init = init;
+  }
+
+  /** `dialled`: the protocol that is dialled; without, for connections that are accepted. */
+  of(loopback: boolean, dialled?: string): NativeConfig {
+    const key = `${loopback} ${dialled ?? ''}`;
+    let config = this.#configs.get(key);
+    if (!config) {
+      const { native, alpns, limits } = this.#init;
+      config = createConfig(native, {
+        ...this.#init,
+        alpns: dialled === undefined ? alpns : [dialled],
+        datagramBytes: loopback ? limits.loopbackDatagramBytes : limits.maxDatagramBytes,
+        dialling: dialled !== undefined,
+      });
+      this.#configs.set(key, config);
+    }
+    return config;
+  }
+}
+
+/** One object serves any number of connections. */
+function createConfig(native: Native, init: ConfigInit): NativeConfig {
   const { limits } = init;
   // Certificates are required and none is refused here: the endpoint compares their key itself. An empty list in
   // place of null would end the process.

@@ -11,8 +11,13 @@ const CERTIFICATE_ALERTS = new Set(
   [40, 42, 43, 44, 45, 46, 48, 51, 116].map((alert) => CRYPTO_ERROR + alert),
 );
 
+/** Why a connection is over, with QUIC's own code where that was the reason. */
+export interface End extends CloseReason {
+  transportCode?: number;
+}
+
 /** Why a native connection is over, in terms of the port. */
-export function describeEnd(native: NativeConnection): CloseReason & { transportCode?: number } {
+export function describeEnd(native: NativeConnection): End {
   if (native.isTimedOut())
     return { code: CloseCode.Timeout, reason: 'nothing heard for the idle timeout', remote: false };
   for (const remote of [true, false]) {
@@ -27,11 +32,7 @@ export function describeEnd(native: NativeConnection): CloseReason & { transport
 }
 
 /** What a dial that ended so rejects with. */
-export function dialError(
-  address: string,
-  alpn: string,
-  end: CloseReason & { transportCode?: number },
-): TransportError {
+export function dialError(address: string, alpn: string, end: End): TransportError {
   const { transportCode } = end;
   if (transportCode === NO_APPLICATION_PROTOCOL)
     return new TransportError('alpn', `${address} does not speak ${alpn}`);

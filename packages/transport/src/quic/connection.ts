@@ -3,26 +3,23 @@ import { CloseCode, type PeerId } from '@mosaik/wire';
 import { TransportError } from '../errors.ts';
 import type { CloseReason, Connection, Link, LinkOptions } from '../ports.ts';
 import { formatAddress, type HostPort, unmapped } from '../shared/address.ts';
-import { createAnswerWatch } from '../shared/busy-poll.ts';
-import { assertCloseCode, closedError, cutReason } from '../shared/close.ts';
+import { assertCloseCode, closedError } from '../shared/close.ts';
 import { assertExporterArguments } from '../shared/exporter-arguments.ts';
-import { describeEnd } from './connection-failure.ts';
+import { describeEnd, type End } from './connection-failure.ts';
+import { Ending } from './ending.ts';
 import type { QuicEndpoint } from './endpoint.ts';
 import { exportFromSecret } from './exporter.ts';
-import { identifyPeer } from './identify-peer.ts';
+import { identifyPeer, type ProvenPeer } from './identify-peer.ts';
 import type { Keylog } from './keylog.ts';
-import { type Close, LastWords } from './last-words.ts';
+import { LastWords } from './last-words.ts';
 import { Liveness } from './liveness.ts';
 import type { NativeConnection } from './native.ts';
-import { Streams } from './streams.ts';
+import { Pump } from './pump.ts';
+import type { Streams } from './streams.ts';
+import { receiveWelcome, sendWelcome } from './welcome.ts';
 
-/** The acceptor's only one-way stream: its first byte says that the dialler's certificate was accepted. */
-const WELCOME_STREAM = 3;
-/** Datagrams read at once in one turn of the loop; further ones are read together at its end. */
-const EAGER_DATAGRAMS = 2;
-/** Datagrams sent in one turn, so that one connection does not starve the others or its own acknowledgements. */
-const MAX_SENT_PER_TURN = 128;
 /** RFC 9000 §20.1. */
+const NO_ERROR = 0;
 const CONNECTION_REFUSED = 2;
 
 export interface QuicConnectionInit {
@@ -37,21 +34,12 @@ export interface QuicConnectionInit {
   expect?: PeerId | undefined;
 }
 
-/** Our own close, under way since then. */
-interface Closing {
-  readonly reason: CloseReason;
-  readonly sinceMs: number;
-}
-
-const SETTLED = Promise.resolve();
-
 type Phase = 'handshake' | 'proven' | 'open' | 'closing' | 'closed';
 
 /** One QUIC connection, driven by its endpoint: datagrams in, turns, timers. */
 export class QuicConnection implements Connection {
   readonly initiator: boolean;
   readonly remoteAddress: string;
-  readonly closed: Promise<CloseReason>;
   /** Destination ids that are routed here. */
   readonly routes: string[];
   /** Where datagrams go to. */
@@ -68,74 +56,66 @@ export class QuicConnection implements Connection {
   readonly #recvInfo: { from: HostPort; to: HostPort };
   readonly #remoteHost: string;
   readonly #expect: PeerId | undefined;
+  readonly #pump: Pump;
   readonly #streams: Streams;
-  readonly #answers = createAnswerWatch();
   readonly #liveness: Liveness;
-  readonly #lastWords = new LastWords();
+  readonly #ending: Ending;
+  readonly #lastWords: LastWords;
 
   #native: NativeConnection | undefined;
   #phase: Phase = 'handshake';
-  #remoteId: PeerId | undefined;
-  #alpn = '';
-  #exporterSecret: Uint8Array | undefined;
-  /** Datagrams that arrived in this turn, and in the one before. */
-  #burst = 0;
-  #lastBurst = 0;
-  /** The application is having its chance to answer a lone datagram. */
-  #answering = false;
-  #readsDue = false;
-  #postponed = false;
+  #peer: ProvenPeer | undefined;
   #heard = false;
   /** A datagram was an error of the peer's. */
   #failed = false;
-  #closing: Closing | undefined;
-  #ended: (CloseReason & { transportCode?: number }) | undefined;
-  #resolveClosed: (reason: CloseReason) => void = () => {};
 
   constructor(init: QuicConnectionInit) {
-    this.#endpoint = init.endpoint;
-    this.#native = init.native;
+    const { endpoint, native, initiator, remote } = init;
+    this.#endpoint = endpoint;
+    this.#native = native;
     this.#keylog = init.keylog;
-    this.initiator = init.initiator;
+    this.initiator = initiator;
     this.routes = init.routes;
-    this.remote = init.remote;
-    this.#remoteHost = unmapped(init.remote.host);
-    this.remoteAddress = formatAddress(this.#remoteHost, init.remote.port);
-    this.#recvInfo = { from: init.remote, to: init.local };
+    this.remote = remote;
+    this.#remoteHost = unmapped(remote.host);
+    this.remoteAddress = formatAddress(this.#remoteHost, remote.port);
+    this.#recvInfo = { from: remote, to: init.local };
     this.#expect = init.expect;
-    this.#streams = new Streams({
-      native: init.native,
-      initiator: init.initiator,
-      maxFrameBytes: init.endpoint.limits.maxFrameBytes,
-      onPending: () => {
-        if (!this.#answering) init.endpoint.schedule(this);
-      },
+    this.#pump = new Pump({
+      connection: this,
+      native,
+      remote,
+      turns: endpoint.turns,
+      sender: endpoint.sender,
+      busyPoll: endpoint.busyPoll,
+      initiator,
+      maxFrameBytes: endpoint.limits.maxFrameBytes,
+      onReadable: () => this.#read(),
       onViolation: (reason) => void this.close(CloseCode.ProtocolViolation, reason),
     });
-    this.#liveness = new Liveness(init.endpoint.limits, init.endpoint.clock.nowMs());
+    this.#streams = this.#pump.streams;
+    this.#liveness = new Liveness(endpoint.limits, endpoint.clock.nowMs());
+    this.#ending = new Ending(this.#liveness);
+    this.#lastWords = new LastWords(endpoint.sender, remote);
     this.deadlineMs = this.#liveness.handshakeDeadlineMs;
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
   }
 
   get remoteId(): PeerId {
-    if (this.#remoteId === undefined) throw new Error('the peer of this connection is not known yet');
-    return this.#remoteId;
+    if (!this.#peer) throw new Error('the peer of this connection is not known yet');
+    return this.#peer.peerId;
   }
 
   get alpn(): string {
-    return this.#alpn;
+    return this.#peer?.alpn ?? '';
   }
 
   get rttMs(): number | undefined {
     const [path] = this.#native?.pathStats() ?? [];
-    return path && this.#remoteId !== undefined ? path.rtt : undefined;
+    return path && this.#peer ? path.rtt : undefined;
   }
 
-  /** Why it is over, once it is; with QUIC's own code where that was the reason. */
-  get ended(): (CloseReason & { transportCode?: number }) | undefined {
-    return this.#ended;
+  get closed(): Promise<CloseReason> {
+    return this.#ending.closed;
   }
 
   /** Whether the handshake is still going on. */
@@ -145,8 +125,8 @@ export class QuicConnection implements Connection {
 
   exportKeyingMaterial(label: string, context: Uint8Array, length: number): Uint8Array {
     assertExporterArguments(label, context, length);
-    if (!this.#exporterSecret) throw new TransportError('closed', 'the connection has no exporter secret');
-    return exportFromSecret(this.#exporterSecret, label, context, length);
+    if (!this.#peer) throw new TransportError('closed', 'the connection has no exporter secret');
+    return exportFromSecret(this.#peer.exporterSecret, label, context, length);
   }
 
   async openLink(options: LinkOptions = {}): Promise<Link> {
@@ -159,12 +139,11 @@ export class QuicConnection implements Connection {
 
   async close(code: number, reason = ''): Promise<void> {
     assertCloseCode(code);
-    if (!this.#over()) {
-      const sinceMs = this.#endpoint.clock.nowMs();
-      this.#closing = { reason: { code, reason: cutReason(reason), remote: false }, sinceMs };
+    const closing = this.#ending.begin(code, reason, this.#endpoint.clock.nowMs());
+    if (closing) {
       this.#phase = 'closing';
-      this.#streams.fail(closedError(this.#closing.reason), { keepArrived: false });
-      this.#endpoint.schedule(this);
+      this.#streams.fail(closedError(closing), { keepArrived: false });
+      this.#endpoint.turns.schedule(this);
     }
     await this.closed;
   }
@@ -177,7 +156,8 @@ export class QuicConnection implements Connection {
     // Migration is off: a datagram from elsewhere would make the library answer there.
     if (!native || source.port !== this.remote.port || unmapped(source.address) !== this.#remoteHost) return;
     if (this.#phase === 'closed') {
-      this.#repeatClose();
+      // The peer goes on, so the close was lost.
+      this.#lastWords.repeat();
       return;
     }
     try {
@@ -187,54 +167,19 @@ export class QuicConnection implements Connection {
       this.#failed = true;
     }
     this.#heard = true;
-    this.#endpoint.busyPoll.handleArrived(this.#answers);
     if (this.#phase === 'handshake' && native.isEstablished()) this.#handleEstablished(native);
-    this.#burst += 1;
-    if (this.#burst > EAGER_DATAGRAMS) {
-      this.#readsDue = true;
-      this.#endpoint.schedule(this);
-      return;
-    }
-    // A lone datagram, as in question and answer: the answer does not wait for the end of the turn.
-    if (this.#burst === 1 && this.#lastBurst <= 1) {
-      this.#answering = true;
-      void SETTLED.then(this.#answerSoon);
-    } else this.#endpoint.schedule(this);
-    this.#streams.handleArrival();
-    this.#read(native);
-  }
-
-  /** What was written leaves in one datagram if it fits; the turn sends what is left. */
-  handleAnswer(): void {
-    const native = this.#native;
-    if (!native) return;
-    this.#streams.write(native);
-    if (this.#endpoint.sendNext(native, this)) this.#endpoint.busyPoll.handleSent(this.#answers);
+    this.#pump.handleDatagram();
   }
 
   /** One turn of the loop: what arrived is read, what was written leaves. */
   handleTurn(nowMs: number): void {
     const native = this.#native;
     if (!native) return;
-    this.#lastBurst = this.#burst;
-    this.#burst = 0;
     if (this.#heard) {
       this.#heard = false;
       this.#liveness.handleHeard(nowMs);
     }
-    if (this.#readsDue) {
-      this.#readsDue = false;
-      this.#streams.handleArrival();
-      this.#read(native);
-      // Acknowledgements leave with what the application answers; once only, or a steady stream would wait for ever.
-      if (!this.#postponed) {
-        this.#postponed = true;
-        this.#endpoint.schedule(this);
-        return;
-      }
-    }
-    this.#postponed = false;
-    this.#flush(native, nowMs);
+    if (this.#pump.handleTurn()) this.#flush(native, nowMs);
   }
 
   handleTimer(nowMs: number): void {
@@ -246,12 +191,10 @@ export class QuicConnection implements Connection {
       this.#release();
       return;
     }
-    if (this.#phase === 'closed') this.#repeatClose();
+    if (this.#phase === 'closed') this.#lastWords.repeat();
     if (this.#phase === 'handshake' || this.#phase === 'proven') {
       if (nowMs >= this.#liveness.handshakeDeadlineMs) {
-        this.#finish({ code: CloseCode.Timeout, reason: 'the handshake took too long', remote: false });
-        this.#sendClose(native, { app: this.#phase === 'proven', code: 0, reason: '' });
-        this.#release();
+        this.#drop(native, { code: CloseCode.Timeout, reason: 'the handshake took too long' });
         return;
       }
     } else if (this.#phase === 'open' && nowMs >= this.#liveness.keepAliveDueMs) {
@@ -264,7 +207,7 @@ export class QuicConnection implements Connection {
   /** Datagrams can leave again. */
   handleRebound(): void {
     if (this.#phase === 'open') this.#native?.sendAckEliciting();
-    this.#endpoint.schedule(this);
+    this.#endpoint.turns.schedule(this);
   }
 
   /** Nothing more can be said on this connection. */
@@ -286,42 +229,30 @@ export class QuicConnection implements Connection {
     void this.close(CloseCode.Cancelled, reason);
     const native = this.#native;
     if (!native || native.isEstablished()) return;
-    this.#finish({ code: CloseCode.Cancelled, reason, remote: false });
-    this.#sendClose(native, { app: false, code: 0, reason: '' });
-    this.#release();
+    this.#drop(native, { code: CloseCode.Cancelled, reason });
   }
 
   /** Other handshakes need the place of this one: forgets it, whatever it waits for. */
   evict(): void {
     const native = this.#native;
     if (!native) return;
-    this.#finish({ code: CloseCode.Cancelled, reason: 'other handshakes need its place', remote: false });
-    this.#sendClose(native, { app: false, code: CONNECTION_REFUSED, reason: '' });
-    this.#release();
+    const reason = 'other handshakes need its place';
+    this.#drop(native, { code: CloseCode.Cancelled, reason }, CONNECTION_REFUSED);
   }
 
   /** The socket is about to close: says the last word once more. */
   repeatClose(): void {
-    if (this.#native) this.#repeatClose();
+    if (this.#native) this.#lastWords.repeat();
     this.#release();
   }
 
-  /** Runs after all that the application does at once with what arrived: promises settle before the next tick. */
-  readonly #answerSoon = (): void => process.nextTick(this.#answer);
-
-  readonly #answer = (): void => {
-    this.#answering = false;
-    if (this.#streams.pending) this.#endpoint.answerNow(this);
-    this.#endpoint.schedule(this);
-  };
-
-  #over(): CloseReason | undefined {
-    return this.#ended ?? this.#closing?.reason;
-  }
-
-  #read(native: NativeConnection): void {
-    if (!this.#streams.soleReader && !native.isReadable()) return;
-    if (this.#phase === 'proven') this.#readWelcome(native);
+  #read(): void {
+    const native = this.#native;
+    if (!native || !(this.#streams.soleReader || native.isReadable())) return;
+    if (this.#phase === 'proven' && receiveWelcome(native)) {
+      this.#phase = 'open';
+      this.#endpoint.handleWelcome(this);
+    }
     this.#streams.read();
   }
 
@@ -335,44 +266,25 @@ export class QuicConnection implements Connection {
       void this.close(peer.code, peer.reason);
       return;
     }
-    this.#remoteId = peer.peerId;
-    this.#exporterSecret = peer.exporterSecret;
-    this.#alpn = peer.alpn;
+    this.#peer = peer;
     this.#endpoint.handleProven(this);
     if (this.initiator) return;
-    native.streamSend(WELCOME_STREAM, Uint8Array.of(1), true);
+    sendWelcome(native);
     this.#phase = 'open';
     this.#endpoint.handleAccepted(this);
   }
 
-  #readWelcome(native: NativeConnection): void {
-    if (!native.streamReadable(WELCOME_STREAM)) return;
-    try {
-      native.streamRecv(WELCOME_STREAM, new Uint8Array(16));
-    } catch {
-      return;
-    }
-    this.#phase = 'open';
-    this.#endpoint.handleWelcome(this);
-  }
-
   #flush(native: NativeConnection, nowMs: number): void {
-    const endpoint = this.#endpoint;
-    const asks = this.#streams.pending;
-    this.#streams.write(native);
-    let left = MAX_SENT_PER_TURN;
-    while (left > 0 && endpoint.sendNext(native, this)) left -= 1;
-    if (left === 0) endpoint.schedule(this);
-    if (asks) endpoint.busyPoll.handleSent(this.#answers);
+    this.#pump.flush(native);
     if (native.isDraining()) this.#handleDraining(native);
-    else if (this.#closing) this.#maybeSendClose(native, this.#closing, nowMs);
+    else if (this.#ending.closing) this.#maybeSendClose(native, this.#ending.closing, nowMs);
     if (this.#native) this.#updateDeadline(native, nowMs);
   }
 
   /** The peer closed, or the library did over an error of the peer. */
   #handleDraining(native: NativeConnection): void {
-    if (this.#ended) return;
-    this.#read(native);
+    if (this.#ending.ended) return;
+    this.#read();
     this.#handleOver(native);
     // A stranger whose handshake failed is told once: what is remembered of it would be its to multiply.
     if (this.#strange) this.#release();
@@ -380,12 +292,12 @@ export class QuicConnection implements Connection {
 
   /** Inbound, and never proven to be anybody. */
   get #strange(): boolean {
-    return !this.initiator && this.#remoteId === undefined;
+    return !this.initiator && !this.#peer;
   }
 
   /** Asks the library for the reason once: an empty text in its answer takes 128 bytes that the binding never frees. */
   #handleOver(native: NativeConnection): void {
-    if (this.#ended) return;
+    if (this.#ending.ended) return;
     // Nobody hears why a stranger failed, and strangers come in any number.
     if (this.#strange)
       this.#finish({ code: CloseCode.UnexpectedClose, reason: 'the handshake failed', remote: false });
@@ -393,39 +305,34 @@ export class QuicConnection implements Connection {
   }
 
   /** Closes once everything written was sent and acknowledged, or the time for that is over. */
-  #maybeSendClose(native: NativeConnection, closing: Closing, nowMs: number): void {
+  #maybeSendClose(native: NativeConnection, closing: CloseReason, nowMs: number): void {
     const unheard = this.#streams.pending || this.#liveness.inFlight(native.timeout(), nowMs);
-    if (unheard && nowMs < this.#liveness.lingerUntilMs(closing.sinceMs)) return;
-    const { code, reason } = closing.reason;
-    this.#sendClose(native, { app: true, code, reason });
-    this.#finish(closing.reason);
+    if (unheard && nowMs < this.#ending.lingerUntilMs) return;
+    this.#lastWords.say(native, { app: true, code: closing.code, reason: closing.reason });
+    this.#finish(closing);
   }
 
-  #sendClose(native: NativeConnection, close: Close): void {
-    this.#lastWords.say(native, close, (copies) => this.#endpoint.sendNext(native, this, copies));
+  /** Ends it now, telling the peer a code of QUIC, not of the application. */
+  #drop(native: NativeConnection, end: Omit<CloseReason, 'remote'>, code = NO_ERROR): void {
+    this.#finish({ ...end, remote: false });
+    this.#lastWords.say(native, { app: false, code, reason: '' });
+    this.#release();
   }
 
-  /** The peer goes on, so the close was lost. */
-  #repeatClose(): void {
-    this.#lastWords.repeat((datagram) => this.#endpoint.sendAgain(datagram, this));
-  }
-
-  /** The first call decides the reason; a close of our own under way goes before all others. */
-  #finish(end: CloseReason & { transportCode?: number }): void {
-    if (this.#ended) return;
-    this.#ended = this.#closing?.reason ?? end;
+  #finish(end: End): void {
+    const ended = this.#ending.finish(end);
+    if (!ended) return;
     this.#phase = 'closed';
     this.#keylog.dispose();
-    this.#streams.fail(closedError(this.#ended), { keepArrived: this.#closing === undefined });
-    const { code, reason, remote } = this.#ended;
+    this.#streams.fail(closedError(ended), { keepArrived: this.#ending.closing === undefined });
     this.#endpoint.handleEnded(this, end);
-    this.#resolveClosed({ code, reason, remote });
+    this.#ending.settle();
   }
 
   /** Lets go of the native connection, whose memory and descriptor only a collection frees. */
   #release(): void {
     if (!this.#native) return;
-    this.#streams.release();
+    this.#pump.release();
     this.#native = undefined;
     this.#lastWords.forget();
     this.deadlineMs = Number.POSITIVE_INFINITY;
@@ -445,9 +352,8 @@ export class QuicConnection implements Connection {
       deadlineMs = Math.min(deadlineMs, this.#liveness.handshakeDeadlineMs);
     else if (this.#phase === 'open') deadlineMs = Math.min(deadlineMs, this.#liveness.keepAliveDueMs);
     else if (this.#phase === 'closed') deadlineMs = this.#lastWords.nextRepeatMs(deadlineMs, nowMs);
-    else if (this.#closing)
-      deadlineMs = Math.min(deadlineMs, this.#liveness.lingerUntilMs(this.#closing.sinceMs));
+    else deadlineMs = Math.min(deadlineMs, this.#ending.lingerUntilMs);
     this.deadlineMs = deadlineMs;
-    this.#endpoint.handleDeadline(deadlineMs);
+    this.#endpoint.turns.handleDeadline(deadlineMs);
   }
 }

@@ -8,46 +8,33 @@ import {
   silentLogger,
   silentMetrics,
   systemClock,
-  type Timer,
 } from '@mosaik/wire/runtime';
 import { TransportError } from '../errors.ts';
-import type { CloseReason, Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
-import { type HostPort, isLoopback, parseAddress, unmapped } from '../shared/address.ts';
+import type { Connection, ConnectOptions, Endpoint, ListenInit } from '../ports.ts';
+import { type HostPort, isLoopback, parseAddress } from '../shared/address.ts';
 import { BusyPoll, parseBusyPoll } from '../shared/busy-poll.ts';
 import { createCertificate } from '../shared/certificate.ts';
-import { HalfOpen } from '../shared/half-open.ts';
 import { ItemQueue } from '../shared/item-queue.ts';
 import { localAddresses } from '../shared/local-addresses.ts';
 import { assertAlpns, type EndpointLimits, parseLimits } from '../shared/options.ts';
-import { Admission } from './admission.ts';
-import { createConfig } from './config.ts';
+import { Acceptor } from './acceptor.ts';
+import type { Accepted } from './admission.ts';
+import { Configs } from './config.ts';
 import { QuicConnection } from './connection.ts';
-import { dialError } from './connection-failure.ts';
+import type { End } from './connection-failure.ts';
+import { ConnectionTable } from './connection-table.ts';
 import { DatagramSocket } from './datagram-socket.ts';
+import { Dials } from './dials.ts';
 import { Keylog } from './keylog.ts';
-import type { Native, NativeConfig, NativeConnection } from './native.ts';
+import type { Native, NativeConnection } from './native.ts';
 import { nativeLedger } from './native-ledger.ts';
-import {
-  idKey,
-  isLongHeader,
-  type LongHeader,
-  OWN_ID_BYTES,
-  parseLongHeader,
-  shortHeaderKey,
-} from './packet-header.ts';
+import { idKey, isLongHeader, OWN_ID_BYTES, parseLongHeader } from './packet-header.ts';
 import { resolveAddress } from './resolve-address.ts';
+import { Sender } from './sender.ts';
+import { Turns } from './turns.ts';
 
 /** Accepted connections that nobody took yet, per protocol. */
 const MAX_WAITING_CONNECTIONS = 256;
-/** RFC 9000 §14.1. */
-const LEAST_INITIAL_BYTES = 1200;
-
-interface Dial {
-  readonly address: string;
-  readonly alpn: string;
-  resolve(connection: Connection): void;
-  reject(error: unknown): void;
-}
 
 export interface QuicEndpointInit extends ListenInit {
   native: Native;
@@ -64,50 +51,56 @@ export class QuicEndpoint implements Endpoint {
   readonly limits: EndpointLimits;
   readonly clock: Clock;
   readonly busyPoll: BusyPoll;
+  readonly turns: Turns;
+  readonly sender = new Sender();
   readonly #native: Native;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
-  readonly #alpns: readonly string[];
-  readonly #keyPem: Uint8Array;
-  readonly #certificatePem: Uint8Array;
   readonly #advertise: readonly string[];
   readonly #host: string;
   readonly #keylogDirectory: string | undefined;
-  readonly #admission: Admission;
-  /** Strangers get a part of what connections the process can have. */
-  readonly #halfOpen = new HalfOpen(Math.floor(nativeLedger.capacity / 4));
-  readonly #configs = new Map<string, NativeConfig>();
-  readonly #routes = new Map<string, QuicConnection>();
-  readonly #connections = new Set<QuicConnection>();
-  readonly #dials = new Map<QuicConnection, Dial>();
+  readonly #configs: Configs;
+  readonly #connections = new ConnectionTable();
+  readonly #dials = new Dials();
+  readonly #acceptor: Acceptor;
   readonly #inbound: ReadonlyMap<string, ItemQueue<Connection>>;
   #socket: DatagramSocket | undefined;
   #addresses: readonly string[] = [];
   #local: HostPort = { host: '127.0.0.1', port: 1 };
-  #turn: QuicConnection[] = [];
-  #timer: Timer | undefined;
-  #timerDueMs = Number.POSITIVE_INFINITY;
   #closing: Promise<void> | undefined;
 
   constructor(init: QuicEndpointInit) {
+    const { native, secretKey, alpns, retryFromHalfOpen } = init;
     this.limits = parseLimits(init);
-    this.id = init.secretKey.id;
+    this.id = secretKey.id;
     this.clock = init.clock ?? systemClock;
     this.busyPoll = new BusyPoll({ clock: this.clock, windowMs: parseBusyPoll(init.busyPollMs) });
-    this.#native = init.native;
+    this.#native = native;
     this.#logger = init.logger ?? silentLogger;
     this.#metrics = init.metrics ?? silentMetrics;
-    this.#alpns = [...init.alpns];
-    this.#keyPem = Buffer.from(init.secretKey.exportPem());
-    this.#certificatePem = Buffer.from(createCertificate(init.secretKey));
+    this.#configs = new Configs({
+      native,
+      keyPem: Buffer.from(secretKey.exportPem()),
+      certificatePem: Buffer.from(createCertificate(secretKey)),
+      alpns: [...alpns],
+      limits: this.limits,
+    });
     this.#advertise = [...(init.advertise ?? [])];
     for (const address of this.#advertise) parseAddress(address);
     this.#host = init.host ?? '0.0.0.0';
     this.#keylogDirectory = init.keylogDirectory;
-    this.#admission = new Admission(init.retryFromHalfOpen);
-    this.#inbound = new Map(
-      init.alpns.map((alpn) => [alpn, new ItemQueue<Connection>(MAX_WAITING_CONNECTIONS)]),
-    );
+    this.turns = new Turns({ clock: this.clock, logger: this.#logger, connections: this.#connections });
+    this.#acceptor = new Acceptor({
+      native,
+      retryFromHalfOpen,
+      clock: this.clock,
+      logger: this.#logger,
+      metrics: this.#metrics,
+      turns: this.turns,
+      sender: this.sender,
+      accept: (verdict, remote) => this.#accept(verdict, remote),
+    });
+    this.#inbound = new Map(alpns.map((alpn) => [alpn, new ItemQueue<Connection>(MAX_WAITING_CONNECTIONS)]));
   }
 
   get addresses(): readonly string[] {
@@ -125,6 +118,7 @@ export class QuicEndpoint implements Endpoint {
       onRebound: () => this.#handleRebound(),
     });
     this.#socket = socket;
+    this.sender.handleBound(socket);
     this.#local = { host: socket.family === 6 ? '::1' : '127.0.0.1', port: socket.port };
     this.#addresses = this.#advertise.length > 0 ? this.#advertise : localAddresses(this.#host, socket.port);
   }
@@ -148,27 +142,13 @@ export class QuicEndpoint implements Endpoint {
     if (!nativeLedger.admits())
       throw new TransportError('overloaded', 'too many connections for the open files allowed');
 
-    const config = this.#config(isLoopback(remote.host), alpn);
+    const config = this.#configs.of(isLoopback(remote.host), alpn);
     const id = randomBytes(OWN_ID_BYTES);
     const native = this.#native.Connection.connect(null, id, this.#local, remote, config);
-    return new Promise((resolve, reject) => {
-      const connection = this.#track(native, { remote, initiator: true, routes: [idKey(id)], expect });
-      const onAbort = () => {
-        dial.reject(signal?.reason);
-        connection.abandon('the dial was cancelled');
-      };
-      const settle = <V>(finish: (value: V) => void) => {
-        return (value: V) => {
-          this.#dials.delete(connection);
-          signal?.removeEventListener('abort', onAbort);
-          finish(value);
-        };
-      };
-      const dial: Dial = { address, alpn, resolve: settle(resolve), reject: settle(reject) };
-      this.#dials.set(connection, dial);
-      signal?.addEventListener('abort', onAbort);
-      this.schedule(connection);
-    });
+    const connection = this.#track(native, { remote, initiator: true, routes: [idKey(id)], expect });
+    const dialled = this.#dials.wait(connection, { address, alpn, signal });
+    this.turns.schedule(connection);
+    return dialled;
   }
 
   close(): Promise<void> {
@@ -176,49 +156,7 @@ export class QuicEndpoint implements Endpoint {
     return this.#closing;
   }
 
-  // What connections ask of their endpoint.
-
-  /** Gives the connection a turn at the end of this turn of the loop. */
-  schedule(connection: QuicConnection): void {
-    if (connection.scheduled) return;
-    connection.scheduled = true;
-    // After the loop's polling phase: everything that arrives, and what the application answers, is in.
-    if (this.#turn.push(connection) === 1) setImmediate(this.#runTurn);
-  }
-
-  /** Sends what was just written; the turn that is scheduled does the rest. */
-  answerNow(connection: QuicConnection): void {
-    this.#drive(connection, () => connection.handleAnswer());
-  }
-
-  /** Sends the connection's next datagram. False when there is none now. */
-  sendNext(native: NativeConnection, connection: QuicConnection, copies?: Buffer[]): boolean {
-    const socket = this.#socket;
-    if (!socket || socket.congested) return false;
-    const sent = native.send(socket.buffer);
-    if (!sent) return false;
-    const [length] = sent;
-    copies?.push(Buffer.from(socket.buffer.subarray(0, length)));
-    const { host, port } = connection.remote;
-    socket.send(length, host, port);
-    return true;
-  }
-
-  sendAgain(datagram: Buffer, connection: QuicConnection): void {
-    if (!this.#socket) return;
-    datagram.copy(this.#socket.buffer);
-    this.#socket.send(datagram.length, connection.remote.host, connection.remote.port);
-  }
-
-  /** A connection must hear of the time then. */
-  handleDeadline(deadlineMs: number): void {
-    if (deadlineMs >= this.#timerDueMs) return;
-    this.#timer?.cancel();
-    this.#timerDueMs = deadlineMs;
-    // After the polling phase: a loop that stalled first reads what arrived meanwhile, then looks who is late.
-    const delayMs = deadlineMs - this.clock.nowMs();
-    this.#timer = this.clock.schedule(delayMs, () => setImmediate(this.#runTimers));
-  }
+  // What connections tell their endpoint.
 
   /** The handshake is done and the peer is who its certificate says. */
   handleProven(connection: QuicConnection): void {
@@ -236,7 +174,7 @@ export class QuicEndpoint implements Endpoint {
   /** The peer accepted the connection that we dialled. */
   handleWelcome(connection: QuicConnection): void {
     this.#metrics.count('mosaik.transport.connections', { direction: 'outbound' });
-    this.#dials.get(connection)?.resolve(connection);
+    this.#dials.resolve(connection);
   }
 
   /** We do not want this peer. An acceptor's application never hears of it. */
@@ -245,61 +183,36 @@ export class QuicEndpoint implements Endpoint {
       { remoteAddress: connection.remoteAddress, error: error.message },
       'connection refused',
     );
-    this.#dials.get(connection)?.reject(error);
+    this.#dials.reject(connection, error);
   }
 
-  handleEnded(connection: QuicConnection, end: CloseReason & { transportCode?: number }): void {
-    const dial = this.#dials.get(connection);
-    dial?.reject(dialError(dial.address, dial.alpn, end));
+  handleEnded(connection: QuicConnection, end: End): void {
+    this.#dials.handleEnded(connection, end);
   }
 
   forget(connection: QuicConnection): void {
     if (!this.#connections.delete(connection)) return;
-    for (const route of connection.routes) this.#routes.delete(route);
     // One that failed holds its memory while it drains: its place is free only now.
     connection.leaveHalfOpen?.();
     nativeLedger.release();
   }
 
-  readonly #runTurn = (): void => {
-    const turn = this.#turn;
-    this.#turn = [];
-    const nowMs = this.clock.nowMs();
-    for (const connection of turn) {
-      connection.scheduled = false;
-      this.#drive(connection, () => connection.handleTurn(nowMs));
-    }
-  };
-
-  readonly #runTimers = (): void => {
-    this.#timerDueMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.clock.nowMs();
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const connection of this.#connections) {
-      if (connection.deadlineMs <= nowMs) this.#drive(connection, () => connection.handleTimer(nowMs));
-      nextMs = Math.min(nextMs, connection.deadlineMs);
-    }
-    if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
-  };
+  // What the socket tells.
 
   #handleDatagram(datagram: Buffer, source: RemoteInfo): void {
-    if (!isLongHeader(datagram)) {
-      const connection = this.#routes.get(shortHeaderKey(datagram));
-      if (connection) this.#drive(connection, () => connection.handleDatagram(datagram, source));
-      return;
-    }
-    const header = parseLongHeader(datagram);
+    const header = isLongHeader(datagram) ? parseLongHeader(datagram) : 'short';
     if (!header) return;
-    const connection = this.#routes.get(idKey(header.dcid));
-    if (connection) this.#drive(connection, () => connection.handleDatagram(datagram, source));
-    else if (datagram.length >= LEAST_INITIAL_BYTES && !this.#closing)
-      this.#handleUnknown(datagram, header, source);
+    const connection =
+      header === 'short' ? this.#connections.ofShortHeader(datagram) : this.#connections.ofId(header.dcid);
+    if (connection) this.turns.drive(connection, () => connection.handleDatagram(datagram, source));
+    else if (header !== 'short' && !this.#closing) this.#acceptor.handleUnknown(datagram, header, source);
   }
 
   /** Peers hear of the connections again at once, not only when something is found lost. */
   #handleRebound(): void {
     this.#metrics.count('mosaik.transport.rebinds');
-    for (const connection of this.#connections) this.#drive(connection, () => connection.handleRebound());
+    for (const connection of this.#connections)
+      this.turns.drive(connection, () => connection.handleRebound());
   }
 
   /**
@@ -309,11 +222,7 @@ export class QuicEndpoint implements Endpoint {
   #handleRefusedDatagram(cause: NodeJS.ErrnoException, host: string, port: number): void {
     for (const connection of [...this.#connections]) {
       if (connection.remote.port !== port || connection.remote.host !== host) continue;
-      const dial = connection.halfOpen && this.#dials.get(connection);
-      if (dial) {
-        dial.reject(
-          new TransportError('unavailable', `cannot send to ${dial.address}: ${cause.message}`, { cause }),
-        );
+      if (connection.halfOpen && this.#dials.handleUnreachable(connection, cause)) {
         connection.abandon('the network refused a datagram');
       } else if (cause.code === 'EMSGSIZE') {
         connection.handleFailure('the network refuses datagrams of this size: lower maxDatagramBytes');
@@ -321,47 +230,10 @@ export class QuicEndpoint implements Endpoint {
     }
   }
 
-  /** A datagram for no connection: a new one, or noise. */
-  #handleUnknown(datagram: Buffer, header: LongHeader, source: RemoteInfo): void {
-    if (header.version !== this.#native.PROTOCOL_VERSION) {
-      if (header.version !== 0) {
-        this.#reply(source, (out) => this.#native.negotiateVersion(header.scid, header.dcid, out));
-      }
-      return;
-    }
-    if (header.type !== 'initial' || header.dcid.length < OWN_ID_BYTES) return;
-    const host = unmapped(source.address);
-    const remote = { host: source.address, port: source.port };
-    const verdict = this.#admission.judge(header, remote, this.#halfOpen.size, this.clock.wallMs());
-    if (verdict.type === 'retry') {
-      const { id, token } = verdict;
-      this.#reply(source, (out) =>
-        this.#native.retry(header.scid, header.dcid, id, token, header.version, out),
-      );
-      return;
-    }
-    if (verdict.type === 'refuse' || !nativeLedger.admits()) {
-      this.#metrics.count('mosaik.transport.handshakes_refused');
-      return;
-    }
-    const { id, originalId, routes } = verdict;
-    let connection: QuicConnection;
-    try {
-      const config = this.#config(isLoopback(host));
-      const native = this.#native.Connection.accept(id, originalId, this.#local, remote, config);
-      connection = this.#track(native, { remote, initiator: false, routes });
-    } catch (error) {
-      this.#logger.warn({ host, error: String(error) }, 'an inbound connection could not be set up');
-      return;
-    }
-    connection.leaveHalfOpen = this.#halfOpen.enter(host, () => {
-      this.#metrics.count('mosaik.transport.handshakes_refused');
-      this.#drive(connection, () => connection.evict());
-    });
-    this.#drive(connection, () => {
-      connection.handleDatagram(datagram, source);
-      connection.abandonIfSilent();
-    });
+  #accept({ id, originalId, routes }: Accepted, remote: HostPort): QuicConnection {
+    const config = this.#configs.of(isLoopback(remote.host));
+    const native = this.#native.Connection.accept(id, originalId, this.#local, remote, config);
+    return this.#track(native, { remote, initiator: false, routes });
   }
 
   #track(
@@ -378,54 +250,12 @@ export class QuicEndpoint implements Endpoint {
     }
     const connection = new QuicConnection({ ...init, endpoint: this, native, keylog, local: this.#local });
     this.#connections.add(connection);
-    for (const route of init.routes) this.#routes.set(route, connection);
     return connection;
-  }
-
-  /** Whatever the library throws ends one connection, never the process. */
-  #drive(connection: QuicConnection, step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#logger.error(
-        { remoteAddress: connection.remoteAddress, error: String(error) },
-        'the QUIC library failed',
-      );
-      connection.handleFailure(`the QUIC library failed: ${String(error)}`);
-    }
-  }
-
-  /** Sends what `write` puts into the buffer. */
-  #reply(source: RemoteInfo, write: (out: Buffer) => number): void {
-    const socket = this.#socket;
-    if (!socket || socket.congested) return;
-    try {
-      socket.send(write(socket.buffer), source.address, source.port);
-    } catch {
-      // The datagram's ids were not what the library takes.
-    }
-  }
-
-  #config(loopback: boolean, dialled?: string): NativeConfig {
-    const key = `${loopback} ${dialled ?? ''}`;
-    let config = this.#configs.get(key);
-    if (!config) {
-      config = createConfig(this.#native, {
-        keyPem: this.#keyPem,
-        certificatePem: this.#certificatePem,
-        alpns: dialled === undefined ? this.#alpns : [dialled],
-        datagramBytes: loopback ? this.limits.loopbackDatagramBytes : this.limits.maxDatagramBytes,
-        limits: this.limits,
-        dialling: dialled !== undefined,
-      });
-      this.#configs.set(key, config);
-    }
-    return config;
   }
 
   async #close(): Promise<void> {
     const error = new TransportError('closed', 'the endpoint is closed');
-    for (const dial of [...this.#dials.values()]) dial.reject(error);
+    this.#dials.rejectAll(error);
     const open = [...this.#connections];
     for (const connection of open) {
       if (connection.halfOpen) connection.abandon('the endpoint is closed');
@@ -435,7 +265,7 @@ export class QuicEndpoint implements Endpoint {
     );
     for (const connection of open) connection.repeatClose();
     for (const queue of this.#inbound.values()) queue.end(error);
-    this.#timer?.cancel();
+    this.turns.stop();
     await this.#socket?.close();
   }
 }

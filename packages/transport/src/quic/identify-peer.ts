@@ -4,8 +4,15 @@ import { parsePeerCertificates } from '../shared/certificate.ts';
 import type { Keylog } from './keylog.ts';
 import type { NativeConnection } from './native.ts';
 
+export interface ProvenPeer {
+  readonly ok: true;
+  readonly peerId: PeerId;
+  readonly alpn: string;
+  readonly exporterSecret: Uint8Array;
+}
+
 export type Identified =
-  | { readonly ok: true; readonly peerId: PeerId; readonly alpn: string; readonly exporterSecret: Uint8Array }
+  | ProvenPeer
   | {
       readonly ok: false;
       /** What the peer is told. */

@@ -1,4 +1,6 @@
+import type { HostPort } from '../shared/address.ts';
 import type { NativeConnection } from './native.ts';
+import type { Sender } from './sender.ts';
 
 /** How often the close is repeated, unasked or to a peer that goes on sending (RFC 9000 §10.2.1). */
 const MAX_REPEATS = 16;
@@ -14,27 +16,33 @@ export interface Close {
 
 /** How a connection says that it is over, and says it again. */
 export class LastWords {
+  readonly #sender: Sender;
+  readonly #remote: HostPort;
   /** The datagrams that said so. */
   #said: Buffer[] = [];
   #repeats = 0;
   #everyMs: number | undefined;
 
-  /** `sendNext` sends the library's next datagram, false when there is none, and keeps a copy of it in its argument. */
-  say(native: NativeConnection, close: Close, sendNext: (copies?: Buffer[]) => boolean): void {
+  constructor(sender: Sender, remote: HostPort) {
+    this.#sender = sender;
+    this.#remote = remote;
+  }
+
+  say(native: NativeConnection, close: Close): void {
     try {
       // What is not out before the close never leaves.
-      while (sendNext());
+      while (this.#sender.sendNext(native, this.#remote));
       native.close(close.app, close.code, Buffer.from(close.reason));
-      while (sendNext(this.#said));
+      while (this.#sender.sendNext(native, this.#remote, this.#said));
     } catch {
       // Closed already: by the peer, or over an error.
     }
   }
 
-  repeat(sendAgain: (datagram: Buffer) => void): void {
+  repeat(): void {
     if (this.#repeats >= MAX_REPEATS) return;
     this.#repeats += 1;
-    for (const datagram of this.#said) sendAgain(datagram);
+    for (const datagram of this.#said) this.#sender.sendAgain(datagram, this.#remote);
   }
 
   /** When to repeat it unasked, for a connection that is remembered until `endMs`. */

@@ -1,0 +1,81 @@
+import type { Clock, Logger, Timer } from '@mosaik/wire/runtime';
+import type { QuicConnection } from './connection.ts';
+
+export interface TurnsInit {
+  clock: Clock;
+  logger: Logger;
+  /** All that may have a deadline. */
+  connections: Iterable<QuicConnection>;
+}
+
+/** When the connections of an endpoint act: at the end of a turn of the event loop, and at their deadlines. */
+export class Turns {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #connections: Iterable<QuicConnection>;
+  #turn: QuicConnection[] = [];
+  #timer: Timer | undefined;
+  #timerDueMs = Number.POSITIVE_INFINITY;
+
+  constructor(init: TurnsInit) {
+    this.#clock = init.clock;
+    this.#logger = init.logger;
+    this.#connections = init.connections;
+  }
+
+  /** Gives the connection a turn at the end of this turn of the loop. */
+  schedule(connection: QuicConnection): void {
+    if (connection.scheduled) return;
+    connection.scheduled = true;
+    // After the loop's polling phase: everything that arrives, and what the application answers, is in.
+    if (this.#turn.push(connection) === 1) setImmediate(this.#runTurn);
+  }
+
+  /** A connection must hear of the time then. */
+  handleDeadline(deadlineMs: number): void {
+    if (deadlineMs >= this.#timerDueMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = deadlineMs;
+    // After the polling phase: a loop that stalled first reads what arrived meanwhile, then looks who is late.
+    const delayMs = deadlineMs - this.#clock.nowMs();
+    this.#timer = this.#clock.schedule(delayMs, () => setImmediate(this.#runTimers));
+  }
+
+  /** Whatever the library throws ends one connection, never the process. */
+  drive(connection: QuicConnection, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#logger.error(
+        { remoteAddress: connection.remoteAddress, error: String(error) },
+        'the QUIC library failed',
+      );
+      connection.handleFailure(`the QUIC library failed: ${String(error)}`);
+    }
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  readonly #runTurn = (): void => {
+    const turn = this.#turn;
+    this.#turn = [];
+    const nowMs = this.#clock.nowMs();
+    for (const connection of turn) {
+      connection.scheduled = false;
+      this.drive(connection, () => connection.handleTurn(nowMs));
+    }
+  };
+
+  readonly #runTimers = (): void => {
+    this.#timerDueMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.#clock.nowMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const connection of this.#connections) {
+      if (connection.deadlineMs <= nowMs) this.drive(connection, () => connection.handleTimer(nowMs));
+      nextMs = Math.min(nextMs, connection.deadlineMs);
+    }
+    if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
+  };
+}
