@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MAX_PEER_ENTRY_BYTES, SignedPeerEntry, vec } from '@mosaik/wire';
 import { DiscoveryError } from './errors.ts';
@@ -51,7 +51,7 @@ export function filePeerBook(path: string): PeerBook {
         }
         await rename(fresh, path);
       } catch (error) {
-        await rm(fresh, { force: true }).catch(() => undefined);
+        await unlink(fresh).catch(() => undefined);
         throw new DiscoveryError('peer-book', `peer book ${path}: ${(error as Error).message}`, {
           cause: error,
         });

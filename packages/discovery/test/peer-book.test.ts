@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -23,6 +23,13 @@ describe('filePeerBook', () => {
     await filePeerBook(path).save([testEntry(1, 1), testEntry(2)]);
     expect(await filePeerBook(path).load()).toEqual([testEntry(1, 1), testEntry(2)]);
     expect(await readdir(join(folder, 'deep'))).toEqual(['peers']);
+  });
+
+  it('leaves no other file behind when it can not be saved', async () => {
+    const path = join(folder, 'peers');
+    await mkdir(path);
+    await expect(filePeerBook(path).save([testEntry(1)])).rejects.toMatchObject({ code: 'peer-book' });
+    expect(await readdir(folder)).toEqual(['peers']);
   });
 
   it('holds no secret', async () => {

@@ -1,5 +1,5 @@
 import { fdatasync, writev } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -47,7 +47,7 @@ export const nodeFileLayer: FileLayer = {
     return nodeFile(await open(path, FLAGS[mode], 0o600));
   },
   rename,
-  remove: (path) => rm(path),
+  remove: unlink,
   syncDirectory,
 };
 
