@@ -62,20 +62,23 @@ export async function runRounds(init: RoundsInit): Promise<RoundsResult> {
     const count = Math.min(ROUNDS_PER_GROUP, init.rounds - first);
     const history = new History();
     const directory = await mkdtemp(join(tmpdir(), 'mosaik-rounds-'));
-    const links = await init.createLinks(init.nodes, group);
-    const cluster = await Cluster.create(init, directory, links);
     try {
-      totals.problems = await runGroup(init, cluster, first, count, history, (faults) => {
-        totals.rounds += 1;
-        increment(totals.links, links.kind);
-        for (const name of faults) increment(totals.faults, name);
-      });
+      const links = await init.createLinks(init.nodes, group);
+      const cluster = await Cluster.create(init, directory, links);
+      try {
+        totals.problems = await runGroup(init, cluster, first, count, history, (faults) => {
+          totals.rounds += 1;
+          increment(totals.links, links.kind);
+          for (const name of faults) increment(totals.faults, name);
+        });
+      } finally {
+        await cluster.close();
+      }
+      totals.snapshotsTaken += cluster.count('took a snapshot');
+      totals.snapshotsInstalled += cluster.count('installed a snapshot');
     } finally {
-      await cluster.close();
       await rm(directory, { recursive: true, force: true });
     }
-    totals.snapshotsTaken += cluster.count('took a snapshot');
-    totals.snapshotsInstalled += cluster.count('installed a snapshot');
     totals.reads += history.reads.length;
     for (const { outcome } of history.writes) totals[outcome] += 1;
   }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
@@ -71,6 +71,21 @@ describe('real processes', { timeout: 300_000 }, () => {
     const { problems } = await runRounds({ ...init, forgets: true, print });
     expect(problems.join('\n')).toMatch(/acknowledged write lost/);
   });
+});
+
+test('nothing is left behind when the links cannot be made', async () => {
+  const temporary = mkdtempSync(join(outdir, 'temporary-'));
+  vi.stubEnv('TMPDIR', temporary);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  let before: string[] = [];
+  const createLinks = async () => {
+    before = readdirSync(temporary);
+    throw new Error('no links');
+  };
+  const init = { executable, seed: 1, rounds: 1, nodes: 3, createLinks, print: () => {} };
+  await expect(runRounds(init)).rejects.toThrow('no links');
+  expect(before).toHaveLength(1);
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 describe.skipIf(obstacle !== undefined)('links in namespaces', { timeout: 60_000 }, () => {
