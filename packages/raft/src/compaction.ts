@@ -10,15 +10,18 @@ export interface CompactionOptions {
   readonly snapshotAfterBytes?: number | undefined;
   /** Entries since the last snapshot after which the next is due. Default 131 072, at least 16. */
   readonly snapshotAfterEntries?: number | undefined;
-  /** Bytes of entries kept behind a snapshot for members that are a little late. Default 8 MiB, from 0. */
+  /**
+   * Bytes of memory for entries kept behind a snapshot for members that are a little late; an entry takes about 200 bytes
+   * more than its command. Default 8 MiB, from 0.
+   */
   readonly retainBytes?: number | undefined;
   /**
-   * Dynamic mode: bytes of entries kept back to the last two forced epochs, so that what is rolled back can be reported.
-   * Default 32 MiB, from 0.
+   * Dynamic mode: bytes of memory for entries kept back to the last two forced epochs, so that what is rolled back can be
+   * reported. Default 32 MiB, from 0.
    */
   readonly revertHorizonBytes?: number | undefined;
   /**
-   * A witness: bytes of entries that it keeps for data voters that do not have them yet; those that all have go anyway.
+   * A witness: bytes of memory for entries that it keeps for data voters that do not have them yet; those that all have go anyway.
    * Default 64 MiB, at least 64 KiB. Of more it keeps only what they came to, and `status.problem` says `degraded`: if
    * the data voters that have them are lost before the others caught up, the group stands still until one is back, so
    * little is little time for a data voter to be away. Much is memory, disk, and time to restart.

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { compaction } from '../src/compaction.ts';
 import { Mesh, textMachine } from './support/mesh.ts';
 
-const SMALL: CompactionOptions = { snapshotAfterEntries: 16, retainBytes: 200, revertHorizonBytes: 0 };
+const SMALL: CompactionOptions = { snapshotAfterEntries: 16, retainBytes: 1500, revertHorizonBytes: 0 };
 const OPTIONS = { bootstrapDelayMs: 100 };
 
 let mesh: Mesh;

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { consensus, GroupKey, keyValue, Network } from '@mosaik/network';
 import type { CompactionOptions } from '@mosaik/raft';
 import { quicTransport } from '@mosaik/transport/quic';
@@ -28,6 +30,8 @@ interface LateStart extends Start {
   routes: [string, string][] | undefined;
   /** Measures how long it takes to have so many entries. */
   target: number;
+  /** Collects garbage all the time, so that what is in use can be told from what is not collected yet. */
+  collects: boolean;
 }
 
 interface Result {
@@ -35,6 +39,8 @@ interface Result {
   entries: number;
   /** Largest resident memory of the process. */
   rssBytes: number;
+  /** Largest heap after a collection. */
+  liveBytes: number;
 }
 
 function join(network: Network, { key, compaction }: Start) {
@@ -80,7 +86,7 @@ async function member(parent: Parent): Promise<void> {
 
 async function late(parent: Parent): Promise<void> {
   const start = await parent.next<LateStart>();
-  const { bootstrap, routes, target } = start;
+  const { bootstrap, routes, target, collects } = start;
   const network = await Network.create({
     networkId: 'bench',
     listen: { host: '127.0.0.1' },
@@ -89,6 +95,16 @@ async function late(parent: Parent): Promise<void> {
   });
   const group = join(network, start);
   await group.when.bonds(bootstrap.length);
+  let liveBytes = 0;
+  if (collects) {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    setInterval(() => {
+      collect();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      liveBytes = Math.max(liveBytes, heapUsed + arrayBuffers);
+    }, 500).unref();
+  }
   const startedMs = performance.now();
   const before = group.committed;
   await group.when.committed().reaches(target);
@@ -96,6 +112,7 @@ async function late(parent: Parent): Promise<void> {
     ms: performance.now() - startedMs,
     entries: target - before,
     rssBytes: process.resourceUsage().maxRSS * 1024,
+    liveBytes,
   } satisfies Result);
   await parent.next();
   await network.close();
@@ -147,7 +164,7 @@ class Group {
   /** One comes late, all of it behind, and leaves again. */
   async catchUp(
     compaction: CompactionOptions,
-    network?: { sources: 'leader' | 'all'; roundTripMs: number },
+    { network, collects = false }: CatchUpOptions = {},
   ): Promise<Result> {
     const bootstrap = this.#addresses.filter((_, i) => network?.sources !== 'leader' || i === this.#leader);
     const relays: Child[] = [];
@@ -168,6 +185,7 @@ class Group {
       compaction,
       routes,
       target: this.#target,
+      collects,
     } satisfies LateStart);
     const result = await child.next<Result>();
     child.send('leave');
@@ -181,19 +199,26 @@ class Group {
   }
 }
 
+interface CatchUpOptions {
+  network?: { sources: 'leader' | 'all'; roundTripMs: number };
+  collects?: boolean;
+}
+
 const perSecond = ({ entries, ms }: Result) => (entries * 1000) / ms;
 
 async function run(context: BenchContext): Promise<void> {
   const row = (metric: string, value: number, unit: string) => context.report({ metric, value, unit });
-  const memory = (metric: string, { rssBytes }: Result) => row(metric, rssBytes / 2 ** 20, 'MiB');
+  const memory = (metric: string, bytes: number) => row(metric, bytes / 2 ** 20, 'MiB');
   const whole = await Group.filled(context, NEVER);
   const kept = await whole.catchUp(NEVER);
   row(`catch up by log throughput, ${ENTRIES} entries behind`, perSecond(kept), '/s');
-  memory('catch up by log, largest memory', kept);
-  memory('catch up by log, largest memory, compacting', await whole.catchUp({}));
+  memory('catch up by log, largest memory', kept.rssBytes);
+  memory('catch up by log, largest memory, compacting', (await whole.catchUp({})).rssBytes);
+  const { liveBytes } = await whole.catchUp({}, { collects: true });
+  memory('catch up by log, largest live heap, compacting', liveBytes);
   const roundTripMs = ROUND_TRIP_MS;
-  const one = perSecond(await whole.catchUp({}, { sources: 'leader', roundTripMs }));
-  const three = perSecond(await whole.catchUp({}, { sources: 'all', roundTripMs }));
+  const one = perSecond(await whole.catchUp({}, { network: { sources: 'leader', roundTripMs } }));
+  const three = perSecond(await whole.catchUp({}, { network: { sources: 'all', roundTripMs } }));
   context.report({
     metric: `catch up by log, three sources, ${roundTripMs} ms to each`,
     value: three,
@@ -207,7 +232,7 @@ async function run(context: BenchContext): Promise<void> {
   const snapshot = await compacted.catchUp({});
   row(`catch up by snapshot throughput, ${ENTRIES} entries behind`, perSecond(snapshot), '/s');
   row('catch up by snapshot, time', snapshot.ms, 'ms');
-  memory('catch up by snapshot, largest memory', snapshot);
+  memory('catch up by snapshot, largest memory', snapshot.rssBytes);
   await compacted.stop();
 }
 

@@ -42,7 +42,7 @@ const group = network.groups
     start.forgets ? memoryLogStorage() : fileLogStorage(start.directory, { segmentBytes: 65_536, logger }),
   )
   // So little that whoever was away for a few seconds needs a snapshot, and is killed while it takes or installs one.
-  .withCompaction({ snapshotAfterEntries: 16, snapshotAfterBytes: 4096, retainBytes: 2048 })
+  .withCompaction({ snapshotAfterEntries: 16, snapshotAfterBytes: 4096, retainBytes: 16_384 })
   .withConsensus(
     consensus({
       quorum: { voters: start.voters as PeerId[] },

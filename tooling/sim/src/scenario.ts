@@ -117,7 +117,7 @@ export function createScenario(seed: number, planted?: PlantedBug): Scenario {
     meanThinkMs: random.pick([30, 150, 500]),
     compaction:
       mode === 'voters' && random.chance(0.6)
-        ? { snapshotAfterEntries: random.pick([16, 60, 200]), retainBytes: random.pick([0, 2000, 20_000]) }
+        ? { snapshotAfterEntries: random.pick([16, 60, 200]), retainBytes: random.pick([0, 8000, 80_000]) }
         : undefined,
     planted,
   };

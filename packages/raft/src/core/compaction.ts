@@ -1,5 +1,5 @@
 import { sameEpoch } from './epoch.ts';
-import { entryBytes } from './log.ts';
+import { entryMemory } from './log.ts';
 import type { HeldSnapshot } from './snapshot.ts';
 import type { RaftState } from './state.ts';
 
@@ -24,7 +24,7 @@ function retainFrom(s: RaftState, index: number): number {
   let from = index;
   while (from > s.log.base) {
     const entry = s.log.entryAt(from);
-    bytes += entry ? entryBytes(entry) : 0;
+    bytes += entry ? entryMemory(entry) : 0;
     if (bytes > (from >= horizon ? Math.max(least, revertHorizonBytes) : least)) break;
     from -= 1;
   }

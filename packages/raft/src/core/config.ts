@@ -37,18 +37,18 @@ export interface CoreLimits {
   /** Most entries, and bytes of a snapshot, that one request of a member that catches up asks for. */
   readonly syncRangeEntries: number;
   readonly syncChunkBytes: number;
-  /** Bytes of fetched entries that the machine has not applied; beyond it no more are asked for. */
+  /** Memory of fetched entries that the machine has not applied; beyond it no more are asked for. */
   readonly syncUnappliedBytes: number;
   /** Entries that a follower may be behind and still be brought level by plain appends. */
   readonly syncGapEntries: number;
-  /** Bytes of entries that a leader keeps for members that catch up, however old its snapshot makes them. */
+  /** Memory of entries that a leader keeps for members that catch up, however old its snapshot makes them. */
   readonly syncRetainBytes: number;
-  /** Bytes of entries behind a snapshot that are kept, for followers that are a little late. */
+  /** Memory of entries behind a snapshot that are kept, for followers that are a little late. */
   readonly retainBytes: number;
-  /** A witness: bytes of entries that some data voter may lack, and as many as are worth a write to be given up. */
+  /** A witness: memory of entries that some data voter may lack, and as many as are worth a write to be given up. */
   readonly witnessRetentionBytes: number;
   readonly witnessPruneBytes: number;
-  /** Dynamic mode: bytes of entries that are kept back to the last two forced epochs. */
+  /** Dynamic mode: memory of entries that are kept back to the last two forced epochs. */
   readonly revertHorizonBytes: number;
 }
 
@@ -64,7 +64,7 @@ export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
   maxPeers: 64,
   syncRangeEntries: 4096,
   syncChunkBytes: 256 * 1024,
-  syncUnappliedBytes: 4 * 1024 * 1024,
+  syncUnappliedBytes: 16 * 1024 * 1024,
   syncGapEntries: 16_384,
   syncRetainBytes: 64 * 1024 * 1024,
   retainBytes: 8 * 1024 * 1024,

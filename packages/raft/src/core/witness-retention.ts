@@ -2,7 +2,7 @@ import { type PeerId, type RaftBody, SnapshotEnvelope } from '@mosaik/wire';
 import type { StoredSnapshot } from '../storage/log-storage.ts';
 import { isMember, sameEpoch } from './epoch.ts';
 import type { Leadership } from './leadership.ts';
-import { entryBytes } from './log.ts';
+import { entryMemory } from './log.ts';
 import { isSettled } from './set-change.ts';
 import { holdSnapshot } from './snapshot.ts';
 import type { RaftState } from './state.ts';
@@ -149,7 +149,7 @@ function giveUp(s: RaftState, witness: WitnessRetention, to: number): void {
 
 function bytesAt(s: RaftState, index: number): number {
   const entry = s.log.entryAt(index);
-  return entry ? entryBytes(entry) : 0;
+  return entry ? entryMemory(entry) : 0;
 }
 
 /** Of a snapshot that others took and this witness installed. */

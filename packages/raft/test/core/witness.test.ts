@@ -154,7 +154,7 @@ describe('what a witness keeps', () => {
   });
 
   test('gives up what all hold, in the store too, and keeps the run table and the set', () => {
-    const h = follower(20, { witnessPruneBytes: 500 });
+    const h = follower(20, { witnessPruneBytes: 2000 });
     h.receive(1, { type: 'Retain', epoch, index: 3 });
     h.run();
     expect(h.core.log.base).toBe(0);
@@ -194,7 +194,7 @@ describe('what a witness keeps', () => {
   });
 
   test('is bounded: beyond it the oldest goes, which is said until every data voter has it', () => {
-    const h = follower(20, { witnessRetentionBytes: 1000, witnessPruneBytes: 500 });
+    const h = follower(20, { witnessRetentionBytes: 3500, witnessPruneBytes: 2000 });
     const { base } = h.core.log;
     expect(base).toBeGreaterThanOrEqual(11);
     expect(problemOf(h)).toMatch(`degraded: this witness keeps witnessRetentionBytes, and gave up`);
@@ -213,7 +213,7 @@ describe('what a witness keeps', () => {
   });
 
   test('is not offered to others as a snapshot', () => {
-    const h = follower(20, { witnessPruneBytes: 500 });
+    const h = follower(20, { witnessPruneBytes: 2000 });
     h.receive(1, { type: 'Retain', epoch, index: 21 });
     h.run();
     h.receive(2, { type: 'SyncQuery' });
@@ -223,7 +223,7 @@ describe('what a witness keeps', () => {
   });
 
   test('is the same after a restart; what was committed stays so', () => {
-    const h = follower(20, { witnessPruneBytes: 500 });
+    const h = follower(20, { witnessPruneBytes: 2000 });
     h.receive(1, { type: 'Retain', epoch, index: 15 });
     h.run();
     const { log: before, state } = h.core;
@@ -242,7 +242,7 @@ describe('what a witness keeps', () => {
   });
 
   test('a witness that leads says whom it cannot bring level, and is no majority with it', () => {
-    const h = follower(20, { witnessRetentionBytes: 1000, witnessPruneBytes: 500 });
+    const h = follower(20, { witnessRetentionBytes: 3500, witnessPruneBytes: 2000 });
     const { base } = h.core.log;
     h.input({ type: 'bond-down', peer: id(1), departed: false });
     h.lead();

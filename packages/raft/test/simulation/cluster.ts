@@ -140,10 +140,10 @@ export class Cluster extends Timeline {
         syncGapEntries: 20,
         syncRangeEntries: 4,
         syncChunkBytes: 64,
-        syncRetainBytes: 400,
-        retainBytes: 100,
-        revertHorizonBytes: 200,
-        witnessPruneBytes: 100,
+        syncRetainBytes: 4000,
+        retainBytes: 1000,
+        revertHorizonBytes: 2000,
+        witnessPruneBytes: 1000,
       },
     };
     const { drift = 0, maxSkewMs = 0 } = this.init;

@@ -1,6 +1,6 @@
 import type { PeerId, RaftBody, SnapshotOffer } from '@mosaik/wire';
 import { sameEpoch } from '../epoch.ts';
-import { type EntryRun, entryBytes } from '../log.ts';
+import { type EntryRun, entryMemory } from '../log.ts';
 import type { Peer } from '../peer.ts';
 import { handleAppend, take } from '../roles/follower.ts';
 import { requestAppends } from '../roles/rejection.ts';
@@ -186,7 +186,7 @@ export function handleRange(s: RaftState, from: PeerId, body: Of<'Range'>, nowMs
       run.entries.length > 0 &&
       isOfRun(sync.plan, run.epoch, at + count, at + count + run.entries.length - 1);
     count += run.entries.length;
-    for (const entry of run.entries) bytes += entryBytes(entry);
+    for (const entry of run.entries) bytes += entryMemory(entry);
   }
   if (!right || at + count > end) {
     handleLie(s, sync, source, 'entries that are not the leader’s');
