@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { bundle, ownDirectory } from '@mosaik/tooling-config/bundle';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const known = readdirSync(join(root, 'src')).map((file) => file.replace(/\.ts$/, ''));
@@ -18,25 +18,17 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const directory = ownDirectory(root);
 for (const name of names.length > 0 ? names : known) {
-  const outfile = join(root, 'dist', `${name}.js`);
-  await build({
+  const outfile = join(directory, `${name}.js`);
+  await bundle({
     stdin: {
       contents: `import { bench } from './src/${name}.ts'; import { main } from './lib/main.ts'; await main(bench);`,
       resolveDir: root,
     },
     outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    conditions: ['@mosaik/source'],
-    // Native binaries, and accelerators of JavaScript ones, are found relative to their own files; CommonJS in a bundle needs a require.
-    external: ['@matrixai/*', 'lmdb', 'msgpackr', 'cbor-x'],
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    logLevel: 'warning',
+    // A native binary, and accelerators of JavaScript ones.
+    external: ['lmdb', 'msgpackr', 'cbor-x'],
   });
   const { status } = spawnSync(process.execPath, [outfile, ...args.filter((arg) => arg === '--json')], {
     stdio: 'inherit',

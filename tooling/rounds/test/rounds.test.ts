@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build } from 'esbuild';
+import { bundle, ownDirectory } from '@mosaik/tooling-config/bundle';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { chooseLinks, namespacesObstacle } from '../src/choose-links.ts';
 import { History, type Write } from '../src/history.ts';
@@ -11,30 +11,12 @@ import { runRounds } from '../src/rounds.ts';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const obstacle = await namespacesObstacle();
-let outdir = '';
-let executable = '';
-
-const bundle = (outfile: string, entry: Pick<BuildOptions, 'entryPoints' | 'stdin'>) =>
-  build({
-    ...entry,
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    conditions: ['@mosaik/source'],
-    external: ['@matrixai/*'],
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    logLevel: 'silent',
-  });
+const outdir = ownDirectory(here);
+const executable = join(outdir, 'member-process.js');
 
 beforeAll(async () => {
-  mkdirSync(join(here, 'dist'), { recursive: true });
-  outdir = mkdtempSync(join(here, 'dist', 'test-'));
-  executable = join(outdir, 'member-process.js');
-  await bundle(executable, { entryPoints: [join(here, 'src/member-process.ts')] });
+  await bundle({ entryPoints: [join(here, 'src/member-process.ts')], outfile: executable });
+  // A worker of the tests is ended in a way that runs nothing at its exit.
   return () => rmSync(outdir, { recursive: true, force: true });
 });
 
@@ -96,7 +78,7 @@ describe.skipIf(obstacle !== undefined)('links in namespaces', { timeout: 60_000
       const links = await namespaceLinks(3);
       process.send([0, 1, 2].map((member) => links.prefix(member)));
       process.on('message', () => {});`;
-    await bundle(maker, { stdin: { contents, resolveDir: here } });
+    await bundle({ stdin: { contents, resolveDir: here }, outfile: maker });
     const child = spawn(process.execPath, [maker], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     onTestFinished(() => void child.kill('SIGKILL'));
     const prefixes = await new Promise<string[][]>((resolve, reject) => {

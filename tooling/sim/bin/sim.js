@@ -1,11 +1,10 @@
 // `pnpm sim`: bundles the simulator with the packages from source, and runs it.
-import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { bundle, ownDirectory } from '@mosaik/tooling-config/bundle';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
-// Named for the process: runs side by side must not write over each other's.
-const outfile = `${here}/dist/sim-${process.pid}.js`;
+const outfile = join(ownDirectory(here), 'sim.js');
 
 /** A simulation runs on memory: the native transport is not loaded, so it need not be installed either. */
 const withoutQuic = {
@@ -18,25 +17,16 @@ const withoutQuic = {
   },
 };
 
-await build({
+await bundle({
   entryPoints: [`${here}/src/program.ts`],
   outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
   sourcemap: 'inline',
-  conditions: ['@mosaik/source'],
+  // Bundles the mutants.
   external: ['esbuild'],
   plugins: [withoutQuic],
-  logLevel: 'warning',
-  banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-  },
 });
 
 process.setSourceMapsEnabled(true);
-process.on('exit', () => rmSync(outfile, { force: true }));
 const { main } = await import(pathToFileURL(outfile).href);
 process.exitCode = await main(
   process.argv.slice(2),

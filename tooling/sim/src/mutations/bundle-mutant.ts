@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { build } from 'esbuild';
+import { bundle } from '@mosaik/tooling-config/bundle';
 import type { Mutation } from './mutations.ts';
 
 /**
@@ -11,19 +11,10 @@ export async function bundleMutant(mutation: Mutation, top: string): Promise<str
   const { name, file } = mutation;
   const outfile = `${top}/tooling/sim/dist/mutant-${process.pid}-${name}.js`;
   let changed = false;
-  await build({
+  await bundle({
     entryPoints: [`${top}/tooling/sim/src/mutations/mutant.ts`],
     outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    conditions: ['@mosaik/source'],
-    external: ['@matrixai/quic'],
     logLevel: 'silent',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
     plugins: [
       {
         name: 'mutate',
