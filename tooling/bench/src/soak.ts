@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Connection, type Endpoint, SecretKey } from '@mosaik/transport';
+import { type Connection, type Endpoint, type Link, SecretKey } from '@mosaik/transport';
 import { quicTransport } from '@mosaik/transport/quic';
+import { NativeStreams } from '@mosaik/transport/testing';
 import { tlsTransport } from '@mosaik/transport/tls';
 import type { Bench, BenchContext } from '../lib/bench.ts';
 
@@ -28,11 +29,10 @@ interface Sample {
   descriptors: number;
   /** Not closed yet. Each native one holds a descriptor until it is collected. */
   connections: number;
-  /**
-   * Streams that one connection has carried since the last sample. It allows 256 at once, and one more only when the
-   * library's table lost one: thousands show that the table is emptied.
-   */
-  streams: number;
+  /** Links that one connection has opened, used and finished since the last sample, while another one lasted. */
+  links: number;
+  /** Streams that the QUIC library then still had in the tables of both ends: the lasting link's two, and what leaks. */
+  streamsHeld?: number;
 }
 
 // One process is both ends: what either of them leaks shows.
@@ -44,7 +44,8 @@ async function soak(name: keyof typeof transports): Promise<void> {
   let cycles = 0;
   let messages = 0;
   const live = new Set<Connection>();
-  let streams = 0;
+  let links = 0;
+  let streamsHeld: number | undefined;
   const sample = async () => {
     await collect();
     const memory = process.memoryUsage();
@@ -56,9 +57,10 @@ async function soak(name: keyof typeof transports): Promise<void> {
       heapBytes: memory.heapUsed + memory.external,
       descriptors: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0,
       connections: live.size,
-      streams,
+      links,
+      ...(streamsHeld === undefined ? {} : { streamsHeld }),
     };
-    streams = 0;
+    links = 0;
     console.log(JSON.stringify(said));
   };
 
@@ -85,16 +87,13 @@ async function soak(name: keyof typeof transports): Promise<void> {
     cycles += 1;
   };
 
-  /** So many messages through one link, which is new each time. */
-  const exchange = async ([ours, theirs]: [Connection, Connection], count: number) => {
-    const link = await ours.openLink();
-    streams += 1;
+  /** So many messages through a link, whose other end it gives. */
+  const pass = async (link: Link, accept: () => Promise<Link>, count: number): Promise<Link> => {
     const message = new Uint8Array(MESSAGE_BYTES);
     const writing = (async () => {
       for (let i = 0; i < count; i += 1) if (!link.write(message)) await link.drained();
-      await link.close();
     })();
-    const peer = await theirs.acceptLink();
+    const peer = await accept();
     for (let left = count; left > 0; ) {
       const frames = await peer.receiveBatch();
       if (frames.length === 0) throw new Error(`${left} messages are missing`);
@@ -102,21 +101,41 @@ async function soak(name: keyof typeof transports): Promise<void> {
       messages += frames.length;
     }
     await writing;
-    await peer.close();
-    if ((await link.receive()) !== undefined) throw new Error('a message too many');
+    return peer;
+  };
+
+  const finish = async (...ends: readonly Link[]) => {
+    await Promise.all(ends.map((end) => end.close()));
+    for (const end of ends) if ((await end.receive()) !== undefined) throw new Error('a message too many');
+  };
+
+  /** Messages over one connection: half of them through a link that lasts, the others through links of their own. */
+  const converse = async (until: number) => {
+    const native = name === 'quic' ? await NativeStreams.watch() : undefined;
+    const [ours, theirs] = await connect();
+    const lasting = await ours.openLink();
+    const lastingPeer = await pass(lasting, () => theirs.acceptLink(), 1);
+    while (messages < until) {
+      await pass(lasting, async () => lastingPeer, Math.min(BATCH, until - messages));
+      const link = await ours.openLink();
+      await finish(link, await pass(link, () => theirs.acceptLink(), Math.min(BATCH, until - messages)));
+      links += 1;
+    }
+    await collect();
+    streamsHeld = native?.count(links + 2);
+    native?.stop();
+    await finish(lasting, lastingPeer);
+    await ours.close(0);
+    await theirs.closed;
   };
 
   // What the runtime needs once is not a leak.
   for (let i = 0; i < Math.min(300, CYCLES); i += 1) await cycle();
   cycles = 0;
-  const converse = async (until: number) => {
-    const pair = await connect();
-    while (messages < until) await exchange(pair, BATCH);
-    await pair[0].close(0);
-    await pair[1].closed;
-  };
   await converse(Math.min(100_000, MESSAGES));
   messages = 0;
+  links = 0;
+  streamsHeld = undefined;
   await sample();
   for (let part = 1; part <= PARTS; part += 1) {
     while (cycles < (CYCLES * part) / PARTS) await cycle();
@@ -174,7 +193,8 @@ async function runOver(name: keyof typeof transports, { report }: BenchContext):
       row('heap and buffers in use', said.heapBytes / 1e6, 'MB');
       row('descriptors', said.descriptors, '');
       row('connections open', said.connections, '');
-      row('streams of one connection', said.streams, '');
+      row('links of one connection', said.links, '');
+      if (said.streamsHeld !== undefined) row('streams in the library, one link open', said.streamsHeld, '');
     }
   });
   const status = await new Promise<number | null>((resolve) => child.once('exit', resolve));
