@@ -46,4 +46,9 @@ export const pastMeshFailures: readonly { readonly seed: number; readonly found:
     seed: 6_185_147,
     found: 'a member waited for ever for parts of a snapshot that it had asked for under an older plan',
   },
+  {
+    seed: 9_004_049,
+    found:
+      'a bond that formed after an epoch was forced, in the same turn, was held against it (a fault of the check)',
+  },
 ];

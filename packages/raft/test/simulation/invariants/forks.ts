@@ -1,4 +1,5 @@
 import type { RaftMember } from '@mosaik/wire';
+import type { Leadership } from '../../../src/core/leadership.ts';
 import { isCommand, RaftLog } from '../../../src/core/log.ts';
 import { majority } from '../../../src/core/quorum.ts';
 import type { SimNode } from '../sim-node.ts';
@@ -15,6 +16,8 @@ interface Place {
  */
 export const forks: CreateInvariant = (checker, cluster) => {
   const places = new Map<SimNode, { now: Place; before: Place | undefined }>();
+  /** Whom it reached when it won: a bond that forms in the same turn, before the opening is written, comes too late. */
+  const reachedAtWin = new Map<SimNode, { leadership: Leadership; reached: number }>();
   return {
     handleStart: (node) => {
       places.delete(node);
@@ -25,6 +28,10 @@ export const forks: CreateInvariant = (checker, cluster) => {
       const known = places.get(node);
       if (known?.now.side === side) known.now.counted = counted;
       else places.set(node, { now: { side, counted }, before: known?.now });
+      const { leadership } = node.core.state;
+      if (!leadership || reachedAtWin.get(node)?.leadership === leadership) return;
+      const before = membersAt(node.core.log, leadership.openingIndex - 1);
+      if (before) reachedAtWin.set(node, { leadership, reached: countReached(node, before) });
     },
     handleEntry(node, index, entry) {
       const { state, log } = node.core;
@@ -36,7 +43,8 @@ export const forks: CreateInvariant = (checker, cluster) => {
       if (!entry.forced || index === 1) return;
       const before = membersAt(log, index - 1);
       if (!before) return;
-      const reached = countReached(node, before);
+      const win = reachedAtWin.get(node);
+      const reached = win?.leadership === state.leadership ? win.reached : countReached(node, before);
       if (reached >= majority(before.length))
         throw checker.fail(node, `forces an epoch with ${reached} of the ${before.length} members before it`);
     },
