@@ -194,9 +194,11 @@ export class Group<C, Q, R, O = void> {
   }
 
   /**
-   * Calls `listener` when commands of this node's log are gone, because its side of the group gave way to another one
-   * (quorum `dynamic`, after a network that was split is whole again). The machine is already without them. Each node
-   * tells of its own log: what several held is told by each. Ends when the returned function is called.
+   * Calls `listener` when commands of this node's log are lost, because its side of the group gave way to another one
+   * (quorum `dynamic`, after a network that was split is whole again): once for each time, when this node has caught up
+   * with the other side, and without what that side has too because its caller asked there again. Calls that waited for
+   * such a command were answered `unknown-outcome` before. Each node tells of its own log: what several held is told by
+   * each. Ends when the returned function is called.
    */
   on(_event: 'log:reverted', listener: (reverted: Reverted<C>) => void): () => void {
     const { listeners } = this.#member;

@@ -62,6 +62,8 @@ describe('a group of two', () => {
     split([0]);
     await cluster.until(() => groups.every((group) => group.isLeader && group.online));
     for (const group of groups) {
+      // Whoever asked here, had no answer, and asked there too, has it done on both sides.
+      await cluster.settled(group.execute(put('asked', 'twice'), { idempotencyKey: 'one request' }));
       await cluster.settled(group.execute(put('ours', group === groups[0] ? '0' : '1')));
     }
     const fell = Promise.race(groups.map((group) => group.when.committed().reverted()));
@@ -71,7 +73,7 @@ describe('a group of two', () => {
     await cluster.until(() => groups.every((group) => group.status.value.members.length === 2));
     expect(reverted).toHaveLength(1);
     const [loser, event] = reverted[0] ?? [];
-    expect(event).toMatchObject({ complete: true });
+    expect(event).toMatchObject({ complete: true, compared: true });
     expect(event?.commands.map(({ command }) => command.key)).toEqual(['ours']);
     expect(event?.commands[0]?.index).toBeLessThanOrEqual(event?.applied ?? 0);
     expect(loser?.status.value.reverted).toBe(1);
@@ -79,6 +81,7 @@ describe('a group of two', () => {
     for (const group of groups) {
       expect(await cluster.settled(read(group, 'ours', 'strong'))).toBe(kept);
       expect(await cluster.settled(read(group, 'common', 'weak'))).toBe('0');
+      expect(await cluster.settled(read(group, 'asked', 'weak'))).toBe('twice');
     }
   });
 });

@@ -9,6 +9,8 @@ import {
 import { isCommand, type RaftLog } from './core/log.ts';
 import { concat } from './core/snapshot.ts';
 import { RaftError } from './errors.ts';
+import type { RevertReports } from './revert-reports.ts';
+import type { SessionOwner } from './sessions/command-name.ts';
 import { MAX_KEPT_OUTPUT_BYTES, SessionTable } from './sessions/session-table.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import type { ApplyContext, StateMachine } from './state-machine.ts';
@@ -35,6 +37,8 @@ export interface ApplierInit<C, Q, R, O> {
   readonly handleApplied: (sequence: number, index: number, output: O, more: boolean) => void;
   /** One was not, because of what the key that it came with stands for. */
   readonly handleRejected: (sequence: number, error: RaftError) => void;
+  /** Wait to know what the log has. */
+  readonly reverts: RevertReports<C>;
   /** Absent where the log is kept whole. */
   readonly snapshotter?: Snapshotter | undefined;
 }
@@ -94,7 +98,7 @@ export class Applier<C, Q, R, O> {
 
   /** Becomes what a snapshot tells, or, without one, what was before the first command. @throws RaftError as `applyTo`. */
   restore(snapshot: StoredSnapshot | undefined): void {
-    const { machine, snapshotter } = this.#init;
+    const { machine, reverts, snapshotter } = this.#init;
     const bytes = snapshot ? join(snapshot.chunks) : this.#initial;
     const index = snapshot?.index ?? 0;
     try {
@@ -118,6 +122,7 @@ export class Applier<C, Q, R, O> {
     this.#runSequence = 0;
     this.#own = this.#findOwn();
     this.#init.handleReplaced(this.#own, (sequence) => this.sessions.has(this.#own, sequence));
+    if (reverts.pending) reverts.handleRestored(this.sessions, index);
     snapshotter?.handleRestored(snapshot ? snapshot.envelope.length + (bytes?.length ?? 0) : 0);
   }
 
@@ -130,8 +135,14 @@ export class Applier<C, Q, R, O> {
     this.#followSession();
   }
 
+  /** For whom a session was opened, by an entry that is applied or not yet. */
+  ownerOf(session: number): SessionOwner | undefined {
+    const opening = this.#init.log.entryAt(session);
+    return this.sessions.ownerOf(session) ?? (opening?.type === 'Session' ? opening : undefined);
+  }
+
   #handleEntry(index: number): void {
-    const { log, machine } = this.#init;
+    const { log, machine, reverts } = this.#init;
     const entry = log.entryAt(index);
     if (!entry) return;
     if (entry.type === 'Session') {
@@ -143,9 +154,15 @@ export class Applier<C, Q, R, O> {
     const { session, sequence, unacked, key } = entry;
     if (sequence > 0) this.#runSequence = session === this.#own ? sequence : 0;
     if (!this.sessions.admit(session, sequence, unacked)) return;
+    if (reverts.pending && key === undefined && sequence > 0) this.#noteApplied(session, sequence);
     if (key !== undefined) this.#applyKeyed(entry, index, key);
     else if (machine.applyBatch) this.#collect(entry, index);
     else this.#answer(this.#apply(entry, index), index, this.#runSequence, entry.type);
+  }
+
+  #noteApplied(session: number, sequence: number): void {
+    const owner = this.sessions.ownerOf(session);
+    if (owner) this.#init.reverts.handleApplied({ owner, sequence });
   }
 
   #followSession(): void {
@@ -207,6 +224,7 @@ export class Applier<C, Q, R, O> {
       this.#applyCollected();
       const output = this.#apply(entry, index);
       this.sessions.remember(key, { digest, index, output: this.#encodeOutput(output, index) });
+      if (this.#init.reverts.pending) this.#init.reverts.handleApplied({ key, digest });
       this.#answer(output, index, sequence, entry.type);
       return;
     }

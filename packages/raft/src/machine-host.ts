@@ -1,14 +1,16 @@
-import type { PeerId } from '@mosaik/wire';
+import type { PeerId, RaftEpoch } from '@mosaik/wire';
 import { Applier } from './applier.ts';
 import { ApplySlices } from './apply-slices.ts';
 import type { Calls } from './calls.ts';
 import { compaction } from './compaction.ts';
+import { sameEpoch } from './core/epoch.ts';
 import type { Input } from './core/input.ts';
 import type { RaftCore } from './core/raft-core.ts';
 import type { NodeEffect } from './driver.ts';
 import type { RaftNodeInit } from './node-init.ts';
 import { OwnStateSync } from './own-state-sync.ts';
-import { describeReverted, type Reverted } from './reverted.ts';
+import { RevertReports } from './revert-reports.ts';
+import { describeLost, type Reverted } from './reverted.ts';
 import { Snapshotter } from './snapshotter.ts';
 
 type EffectOf<T extends NodeEffect['type']> = Extract<NodeEffect, { type: T }>;
@@ -22,6 +24,10 @@ export interface MachineHostInit<C, Q, R, O> {
   readonly input: (input: Input) => void;
   /** The machine is elsewhere than before; `later`: not within a turn. */
   readonly handleApplied: (later: boolean) => void;
+  /** This member gave up commands, and knows which of them are lost. */
+  readonly handleReverted: (reverted: Reverted<C>) => void;
+  /** Something is due at the end of the next turn. */
+  readonly schedule: () => void;
   readonly handleFailure: (error: unknown) => void;
 }
 
@@ -32,19 +38,28 @@ export class MachineHost<C, Q, R, O> {
   readonly #slices: ApplySlices;
   readonly #snapshotter: Snapshotter | undefined;
   readonly #ownSync: OwnStateSync | undefined;
-  /** In this turn. */
-  readonly #reverted: Reverted<C>[] = [];
+  readonly #reverts: RevertReports<C>;
+  /** Went back in this turn. */
+  #reverting = false;
+  /** Whom it followed when it went back last. */
+  #winner: { readonly epoch: RaftEpoch | undefined; readonly side: RaftEpoch | undefined } | undefined;
 
   constructor(init: MachineHostInit<C, Q, R, O>) {
     const { core, calls, life, input, handleApplied, handleFailure } = init;
     const { machine, components, groupId, networkId, localId, config } = init.node;
     this.#init = init;
     this.#snapshotter = this.#createSnapshotter();
+    this.#reverts = new RevertReports({
+      clock: components.clock,
+      tell: (reverted) => this.#tell(reverted),
+      handleLate: init.schedule,
+    });
     this.#ownSync = OwnStateSync.open(machine.stateSync?.(), { core, components, input });
     this.#applier = new Applier({
       machine,
       log: core.log,
       snapshotter: this.#snapshotter,
+      reverts: this.#reverts,
       groupId,
       networkId,
       localId,
@@ -77,9 +92,9 @@ export class MachineHost<C, Q, R, O> {
     return this.#slices.target;
   }
 
-  /** Went back, and nobody was told yet. */
+  /** Goes back, within this turn. */
   get reverting(): boolean {
-    return this.#reverted.length > 0;
+    return this.#reverting;
   }
 
   /** @throws what the machine throws. */
@@ -96,19 +111,32 @@ export class MachineHost<C, Q, R, O> {
   }
 
   /** Its side lost to another (consensus D8). The machine is restored by the effects that follow. */
-  revert(effect: EffectOf<'revert'>): Reverted<C> | undefined {
-    const { machine } = this.#init.node;
-    const reverted = describeReverted(effect, this.applied, (bytes) => machine.command.decode(bytes));
-    this.#init.calls.handleReverted();
-    this.#applier.rewindTo(effect.to);
-    this.#slices.rewindTo(effect.to);
-    if (reverted) this.#reverted.push(reverted);
-    return reverted;
+  revert({ to, from, lost, complete }: EffectOf<'revert'>): void {
+    const { calls, core, node } = this.#init;
+    const { applied } = this;
+    this.#winner = { epoch: core.state.epoch, side: core.state.side };
+    const given = describeLost(
+      from,
+      lost,
+      (session) => this.#applier.ownerOf(session),
+      (bytes) => node.machine.command.decode(bytes),
+    );
+    calls.handleReverted();
+    this.#applier.rewindTo(to);
+    this.#slices.rewindTo(to);
+    // Nothing that a machine sees is gone.
+    if (given.length === 0 && complete) return;
+    this.#reverting = true;
+    const entries = lost.reduce((sum, run) => sum + run.entries.length, 0);
+    this.#reverts.add({ common: to, from, to: Math.max(from, from + entries - 1), applied, complete, given });
   }
 
-  /** At the end of a turn, when the machine is back to what both sides had. */
-  tellReverted(): void {
-    for (const reverted of this.#reverted.splice(0)) this.#init.node.handleReverted?.(reverted);
+  /** At the end of a turn. */
+  handleTurn(): void {
+    this.#reverting = false;
+    if (!this.#reverts.pending) return;
+    if (this.#hasCaughtUp) this.#reverts.tell(this.#applier.sessions);
+    else if (this.#reverts.isLate || this.#init.core.state.stopped) this.#reverts.tell(undefined);
   }
 
   fetchState({ offer, sources }: EffectOf<'fetch-state'>): void {
@@ -123,6 +151,31 @@ export class MachineHost<C, Q, R, O> {
     this.#snapshotter?.close();
     this.#ownSync?.close();
     this.#slices.close();
+    this.#reverts.tell(undefined);
+  }
+
+  /**
+   * Here is what the side that won had committed, and what its leader had when it was elected. A side that this member
+   * founded since, cut off again, is another one.
+   */
+  get #hasCaughtUp(): boolean {
+    const { state, log } = this.#init.core;
+    const { applied } = this;
+    if (applied < state.commit || !(state.caughtUp || state.role === 'leader')) return false;
+    if (state.epoch === undefined || !sameEpoch(log.epochAt(applied), state.epoch)) return false;
+    if (sameEpoch(state.side, this.#winner?.side)) return true;
+    return log.runsUpTo(applied).some(({ epoch }) => sameEpoch(epoch, this.#winner?.epoch));
+  }
+
+  #tell(reverted: Reverted<C>): void {
+    const { node, handleReverted } = this.#init;
+    handleReverted(reverted);
+    try {
+      node.handleReverted?.(reverted);
+    } catch (error) {
+      // Code of the application: the member goes on, or has to close.
+      node.components.logger.error({ error }, 'what was to be told of a revert failed');
+    }
   }
 
   get #witness(): boolean {

@@ -21,6 +21,6 @@ export interface RaftNodeInit<C, Q, R, O> {
   readonly components: RaftComponents;
   /** Puts what calls reject with in the words of whoever gives this; default: as it is. */
   readonly toError?: ToError | undefined;
-  /** Commands of this member's log are gone, and the machine is back to before them. */
+  /** Commands of this member's log are gone: once for each time, when it has caught up with the side that has others. */
   readonly handleReverted?: ((reverted: Reverted<C>) => void) | undefined;
 }

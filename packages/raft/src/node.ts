@@ -100,6 +100,8 @@ export class RaftNode<C, Q, R, O = void> {
       life,
       input: (input) => this.#driver.handle(input),
       handleApplied: (later) => this.#handleApplied(later),
+      handleReverted: (reverted) => this.#publisher.handleReverted(reverted),
+      schedule,
       handleFailure: (error) => this.#fail(error),
     });
     this.#proposer = new Proposer({ core, calls: this.#calls, life, applied, changed: schedule });
@@ -328,12 +330,10 @@ export class RaftNode<C, Q, R, O = void> {
       case 'apply':
         this.#host.advanceTo(effect.to);
         return;
-      case 'revert': {
-        const reverted = this.#host.revert(effect);
+      case 'revert':
+        this.#host.revert(effect);
         this.#publisher.handleRewound(effect.to);
-        if (reverted) this.#publisher.handleReverted(reverted);
         return;
-      }
       case 'fetch-state':
         this.#host.fetchState(effect);
         return;
@@ -382,7 +382,7 @@ export class RaftNode<C, Q, R, O = void> {
 
   #handleTurn(): void {
     this.#proposer.maybeContinue();
-    this.#host.tellReverted();
+    this.#host.handleTurn();
     const status = this.#publisher.publish();
     if (status === undefined || status.state === 'running') return;
     this.#rejectCalls(

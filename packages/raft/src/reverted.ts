@@ -1,10 +1,11 @@
-import type { Effect } from './core/effect.ts';
-import { isCommand } from './core/log.ts';
+import { UniqueId } from '@mosaik/wire';
+import { type EntryRun, isCommand } from './core/log.ts';
+import { type CommandName, describeName, type SessionOwner } from './sessions/command-name.ts';
 
 /**
- * What this member's log gave up, because its side of the group lost to another (quorum `dynamic`). The machine is
- * already back to the state before `from` when this is told; whether any of it is to be done again is the application's
- * to decide.
+ * What this member's log gave up, because its side of the group lost to another (quorum `dynamic`), and what that side
+ * does not have either: told once for each time, when this member has caught up with it. The machine is at its state
+ * then; whether any of it is to be done again is the application's to decide.
  */
 export interface Reverted<C> {
   /** First and last index that was given up. */
@@ -13,35 +14,63 @@ export interface Reverted<C> {
   /** Up to here it was applied on this member; what follows may have been acknowledged elsewhere, or not. */
   readonly applied: number;
   /** In log order; the places are those of the side that is gone. */
-  readonly commands: readonly { readonly index: number; readonly term: number; readonly command: C }[];
+  readonly commands: readonly RevertedCommand<C>[];
   /** False when more may have been given up than is known: the logs part further back than their run tables reach. */
   readonly complete: boolean;
+  /**
+   * False when some of `commands` may be in the log of the other side all the same: this member stopped, or a minute
+   * went by, before it had caught up; or what it caught up with was a snapshot that no longer says.
+   */
+  readonly compared: boolean;
 }
 
-/** `applied`: until now. Undefined when nothing that a machine sees is gone. @throws what `decode` throws. */
-export function describeReverted<C>(
-  { from, lost, complete }: Extract<Effect, { type: 'revert' }>,
-  applied: number,
+export interface RevertedCommand<C> {
+  readonly index: number;
+  readonly term: number;
+  readonly command: C;
+}
+
+/** One command, or a run of them, that was given up. Without a name when nothing tells whose it was. */
+export interface GivenUp<C> {
+  readonly name: CommandName | undefined;
+  readonly commands: RevertedCommand<C>[];
+}
+
+/**
+ * The commands of `lost`, each once. `ownerOf` knows the sessions that were opened before `from`.
+ *
+ * @throws what `decode` throws.
+ */
+export function describeLost<C>(
+  from: number,
+  lost: readonly EntryRun[],
+  ownerOf: (session: number) => SessionOwner | undefined,
   decode: (bytes: Uint8Array) => C,
-): Reverted<C> | undefined {
-  const commands: { index: number; term: number; command: C }[] = [];
-  let index = from;
-  let repeats = false;
+): GivenUp<C>[] {
+  const opened = new Map<number, SessionOwner>();
+  const given: GivenUp<C>[] = [];
   const seen = new Set<string>();
+  let current: GivenUp<C> | undefined;
+  let index = from - 1;
   for (const { epoch, entries } of lost) {
     for (const entry of entries) {
-      if (isCommand(entry)) {
-        // The first entry names the run, and what was sent again stands there more than once.
-        if (entry.sequence > 0) {
-          const name = `${entry.session}/${entry.sequence}`;
-          repeats = seen.has(name);
-          seen.add(name);
-        }
-        if (!repeats) commands.push({ index, term: epoch.term, command: decode(entry.value) });
-      }
       index += 1;
+      if (entry.type === 'Session') opened.set(index, entry);
+      if (!isCommand(entry)) continue;
+      const { session, sequence, key, value } = entry;
+      // The first entry names the run.
+      if (!current || sequence > 0) {
+        const owner = opened.get(session) ?? ownerOf(session);
+        const name =
+          key !== undefined ? { key, digest: UniqueId.from<UniqueId>(value) } : owner && { owner, sequence };
+        current = { name, commands: [] };
+        const text = name && describeName(name);
+        // What was sent again stands there more than once.
+        if (text === undefined || !seen.has(text)) given.push(current);
+        if (text !== undefined) seen.add(text);
+      }
+      current.commands.push({ index, term: epoch.term, command: decode(value) });
     }
   }
-  if (commands.length === 0 && complete) return undefined;
-  return { from, to: Math.max(from, index - 1), applied, commands, complete };
+  return given;
 }

@@ -60,6 +60,7 @@ export class StatusPublisher {
   handleReverted({ from, to, commands }: Reverted<unknown>): void {
     const { components, labels } = this.#init;
     this.#revertedCount += commands.length;
+    this.handleChange(false);
     components.metrics.count('mosaik.groups.raft.reverted', labels, commands.length);
     components.logger.warn(
       { ...labels, from, to, commands: commands.length },
@@ -105,6 +106,7 @@ export class StatusPublisher {
       ...this.#status.value,
       state,
       ...(problem === undefined ? {} : { problem }),
+      ...(this.#revertedCount > 0 ? { reverted: this.#revertedCount } : {}),
       role: 'follower',
       leader: undefined,
       online: false,

@@ -46,27 +46,6 @@ async function run(seed: number): Promise<number> {
       },
     );
   };
-  /** Bonds are lost and found whole: while there is one, nothing is lost on it. */
-  const cuts = new Set<string>();
-  const cut = (a: number, b: number) => {
-    const [low, high] = [Math.min(a, b), Math.max(a, b)];
-    if (low === high || cuts.has(`${low}${high}`)) return;
-    cuts.add(`${low}${high}`);
-    mesh.silence(low, high);
-    mesh.nodes.get(meshId(low))?.handleBondDown(meshId(high), false);
-    mesh.nodes.get(meshId(high))?.handleBondDown(meshId(low), false);
-  };
-  const heal = () => {
-    for (const pair of cuts) {
-      const [a, b] = [Number(pair[0]), Number(pair[1])];
-      mesh.speak(a, b);
-      const [one, other] = [mesh.nodes.get(meshId(a)), mesh.nodes.get(meshId(b))];
-      if (!one || !other) continue;
-      one.handleBondUp(meshId(b), other.incarnation);
-      other.handleBondUp(meshId(a), one.incarnation);
-    }
-    cuts.clear();
-  };
   for (let step = 0; step < 60; step += 1) {
     for (const node of mesh.nodes.values()) for (let i = int(6); i > 0; i -= 1) call(node);
     const [a, b] = [int(3), int(3)];
@@ -74,16 +53,16 @@ async function run(seed: number): Promise<number> {
     const dice = rng.float();
     if (dice < 0.08) {
       // Whoever starts is bonded with everybody: so nothing may be cut then.
-      heal();
+      mesh.heal();
       if (node && mesh.nodes.size === 3) await mesh.kill(a);
       else if (!node) await mesh.open(a, { storage: stores[a] as LogStorage });
-    } else if (dice < 0.2) cut(a, b);
-    else if (dice < 0.4) heal();
+    } else if (dice < 0.2) mesh.part(a, b);
+    else if (dice < 0.4) mesh.heal();
     else if (dice < 0.58) void node?.transferLeadership(undefined).catch(() => {});
     await mesh.clock.advance(rng.float() < 0.2 ? int(600) : int(30));
   }
   mesh.repeats = 0;
-  heal();
+  mesh.heal();
   for (const index of [0, 1, 2]) {
     if (!mesh.nodes.has(meshId(index))) await mesh.open(index, { storage: stores[index] as LogStorage });
   }

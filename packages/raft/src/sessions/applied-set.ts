@@ -1,9 +1,12 @@
+/** Ranges below `low` that are kept: enough to tell what was given up from what was applied, where little was given up. */
+const MAX_SETTLED_RANGES = 16;
+
 /** Which sequences of one session were applied. */
 export class AppliedSet {
-  /** Everything below was applied, or its origin gave it up: either way it is never applied again. */
+  /** Nothing below is applied any more: its origin waits for none of it, whatever became of it. */
   #low: number;
-  /** Applied above `low`: first, last, first, last …, ascending, with gaps between them. */
-  #ranges: number[];
+  /** Applied: first, last, first, last …, ascending, with gaps between them; of what lies below `low` the newest. */
+  readonly #ranges: number[];
 
   constructor(low = 0, ranges: readonly number[] = []) {
     this.#low = low;
@@ -18,37 +21,51 @@ export class AppliedSet {
     return this.#ranges;
   }
 
-  /** The origin has its answers to everything below. */
+  /** The origin waits for nothing below any more. */
   raiseTo(low: number): void {
     if (low <= this.#low) return;
     this.#low = low;
-    if (this.#ranges.length > 0) this.#absorb();
+    if (this.#ranges.length > 2 * MAX_SETTLED_RANGES) this.#prune();
   }
 
-  /** False when it is there already. */
+  /** False when it is there already, or is not to be applied any more. */
   add(sequence: number): boolean {
+    const ranges = this.#ranges;
+    const end = ranges.length - 1;
+    if (sequence < this.#low) return false;
     // In order and without gaps is what nearly always happens.
-    if (sequence === this.#low && this.#ranges.length === 0) {
-      this.#low = sequence + 1;
+    if (end > 0 && ranges[end] === sequence - 1) {
+      ranges[end] = sequence;
       return true;
     }
-    if (this.has(sequence)) return false;
     const at = this.#firstAfter(sequence);
-    const ranges = this.#ranges;
+    if (at > 0 && sequence <= (ranges[at - 1] as number)) return false;
     const joinsBefore = at > 0 && ranges[at - 1] === sequence - 1;
     const joinsAfter = ranges[at] === sequence + 1;
     if (joinsBefore && joinsAfter) ranges.splice(at - 1, 2);
     else if (joinsBefore) ranges[at - 1] = sequence;
     else if (joinsAfter) ranges[at] = sequence;
     else ranges.splice(at, 0, sequence, sequence);
-    if (ranges[0] === this.#low) this.#absorb();
     return true;
   }
 
+  /** Whether it was applied, or its origin gave it up. */
   has(sequence: number): boolean {
-    if (sequence < this.#low) return true;
+    return sequence < this.#low || this.wasApplied(sequence) === true;
+  }
+
+  /** Undefined where that is too long ago. */
+  wasApplied(sequence: number): boolean | undefined {
+    const ranges = this.#ranges;
     const at = this.#firstAfter(sequence);
-    return at > 0 && sequence <= (this.#ranges[at - 1] as number);
+    if (at > 0) return sequence <= (ranges[at - 1] as number);
+    return sequence < this.#low && ranges.length >= 2 * MAX_SETTLED_RANGES ? undefined : false;
+  }
+
+  #prune(): void {
+    let settled = 0;
+    while ((this.#ranges[settled + 1] ?? this.#low) < this.#low) settled += 2;
+    if (settled > 2 * MAX_SETTLED_RANGES) this.#ranges.splice(0, settled - 2 * MAX_SETTLED_RANGES);
   }
 
   /** Where in `ranges` the first one begins that begins after `sequence`. */
@@ -64,15 +81,5 @@ export class AppliedSet {
       else high = middle;
     }
     return 2 * low;
-  }
-
-  /** Takes into `low` what begins at it or below. */
-  #absorb(): void {
-    let gone = 0;
-    while (gone < this.#ranges.length && (this.#ranges[gone] as number) <= this.#low) {
-      this.#low = Math.max(this.#low, (this.#ranges[gone + 1] as number) + 1);
-      gone += 2;
-    }
-    if (gone > 0) this.#ranges.splice(0, gone);
   }
 }

@@ -12,6 +12,7 @@ import {
   vec,
 } from '@mosaik/wire';
 import { AppliedSet } from './applied-set.ts';
+import type { CommandName, SessionOwner } from './command-name.ts';
 
 /** Largest output that is kept for those who ask again by a key, in bytes as the machine's codec gives them. */
 export const MAX_KEPT_OUTPUT_BYTES = 4096;
@@ -21,10 +22,8 @@ export const MIN_SESSIONS = 64;
 /** Openings in a row that can be taken back. */
 const MAX_OPENED = 4096;
 
-interface Session {
+interface Session extends SessionOwner {
   readonly id: number;
-  readonly origin: PeerId;
-  readonly incarnation: bigint;
   readonly applied: AppliedSet;
 }
 
@@ -136,6 +135,22 @@ export class SessionTable {
   /** Whether a sequence was applied, or given up by its origin. */
   has(id: number, sequence: number): boolean {
     return this.#find(id)?.applied.has(sequence) ?? false;
+  }
+
+  ownerOf(id: number): SessionOwner | undefined {
+    return this.#find(id);
+  }
+
+  /** Undefined where nothing says so any more: of a session that is gone, or too long ago. */
+  wasApplied(name: CommandName): boolean | undefined {
+    if ('key' in name) {
+      const record = this.#keys.get(name.key);
+      if (record) return record.digest === name.digest;
+      return this.#keys.size >= this.#maxSessions ? undefined : false;
+    }
+    const session = this.#byOrigin.get(name.owner.origin);
+    if (session?.incarnation !== name.owner.incarnation) return undefined;
+    return session.applied.wasApplied(name.sequence);
   }
 
   keyed(key: UniqueId): KeyRecord | undefined {

@@ -81,6 +81,41 @@ describe('the session table (consensus, "Exactly once")', () => {
     expect(keys.map((key) => table.keyed(key)?.index)).toEqual([undefined, 1, 2]);
   });
 
+  test('says what was applied, not what its origin gave up, and nothing of sessions that are gone', () => {
+    const table = new SessionTable(4);
+    const owner = { origin: peer(1), incarnation: 5n };
+    table.open(7, owner.origin, owner.incarnation);
+    expect(table.ownerOf(7)).toMatchObject(owner);
+    table.admit(7, 2, 0);
+    table.admit(7, 4, 0);
+    expect([2, 3, 4, 5].map((sequence) => table.wasApplied({ owner, sequence }))).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect(table.has(7, 3)).toBe(true);
+    table.open(9, owner.origin, 6n);
+    expect(table.wasApplied({ owner, sequence: 2 })).toBeUndefined();
+    expect(table.ownerOf(7)).toBeUndefined();
+  });
+
+  test('says what a key stands for, unless it may have been forgotten', () => {
+    const table = new SessionTable(2);
+    const [key, other, digest] = ['k', 'l', 'd'].map((text) => UniqueId.from<UniqueId>(text)) as [
+      UniqueId,
+      UniqueId,
+      UniqueId,
+    ];
+    table.remember(key, { digest, index: 3, output: undefined });
+    expect(table.wasApplied({ key, digest })).toBe(true);
+    expect(table.wasApplied({ key, digest: other })).toBe(false);
+    expect(table.wasApplied({ key: other, digest })).toBe(false);
+    for (const text of ['a', 'b'])
+      table.remember(UniqueId.from(text), { digest, index: 4, output: undefined });
+    expect(table.wasApplied({ key, digest })).toBeUndefined();
+  });
+
   test('comes back from its bytes, which are equal for equal tables', () => {
     const table = new SessionTable(4);
     table.open(7, peer(1), 5n);

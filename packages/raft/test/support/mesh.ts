@@ -5,6 +5,7 @@ import {
   type LogStorage,
   type Preference,
   RaftNode,
+  type Reverted,
   type StateMachine,
 } from '@mosaik/raft';
 import { type GroupId, type NetworkId, type PeerId, RaftMessage, safeU64, str, UniqueId } from '@mosaik/wire';
@@ -58,6 +59,10 @@ export function meshId(index: number): PeerId {
   return (index + 1).toString(16).padStart(2, '0').repeat(32) as PeerId;
 }
 
+function pairOf(a: PeerId, b: PeerId): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
+}
+
 export type TextNode = RaftNode<string, undefined, number, string>;
 
 /** `RaftNode`s that hand each other their messages under one virtual clock. */
@@ -68,6 +73,8 @@ export class Mesh {
   readonly #rng;
   readonly #options: ConsensusOptions;
   readonly #cut = new Set<string>();
+  /** Pairs without a bond. */
+  readonly #parted = new Map<string, readonly [number, number]>();
   delayMs = 0.1;
   metrics: Metrics = silentMetrics;
 
@@ -84,6 +91,7 @@ export class Mesh {
       preference?: Preference;
       machine?: ReturnType<typeof textMachine>;
       compaction?: CompactionOptions;
+      handleReverted?: (reverted: Reverted<string>) => void;
     } = {},
   ): Promise<TextNode> {
     const localId = meshId(index);
@@ -97,6 +105,7 @@ export class Mesh {
       machine,
       storage: init.storage,
       compaction: init.compaction,
+      handleReverted: init.handleReverted,
       components: {
         clock: this.clock,
         rng: this.#rng,
@@ -109,6 +118,7 @@ export class Mesh {
     this.machines.set(localId, machine);
     for (const [peer, other] of this.nodes) {
       if (peer === localId || other.status.value.state === 'closed') continue;
+      if (this.#parted.has(pairOf(localId, peer))) continue;
       other.handleBondUp(localId, node.incarnation);
       node.handleBondUp(peer, other.incarnation);
     }
@@ -121,7 +131,8 @@ export class Mesh {
     const node = this.nodes.get(id);
     this.nodes.delete(id);
     await node?.close();
-    for (const other of this.nodes.values()) other.handleBondDown(id, departed);
+    for (const [peer, other] of this.nodes)
+      if (!this.#parted.has(pairOf(id, peer))) other.handleBondDown(id, departed);
   }
 
   /** How likely what is forwarded to a leader is to come twice. (Lanes repeat nothing: other messages count on that.) */
@@ -136,6 +147,28 @@ export class Mesh {
   /** From now on nothing passes between the two; their bonds stay. */
   silence(a: number, b: number): void {
     this.#cut.add(`${meshId(a)}${meshId(b)}`).add(`${meshId(b)}${meshId(a)}`);
+  }
+
+  /** The bond of the two is lost, whole: while there was one, nothing was lost on it. */
+  part(a: number, b: number): void {
+    const [one, other] = [meshId(a), meshId(b)];
+    if (a === b || this.#parted.has(pairOf(one, other))) return;
+    this.#parted.set(pairOf(one, other), [a, b]);
+    this.silence(a, b);
+    this.nodes.get(one)?.handleBondDown(other, false);
+    this.nodes.get(other)?.handleBondDown(one, false);
+  }
+
+  /** Everybody is bonded with everybody again. */
+  heal(): void {
+    for (const [a, b] of this.#parted.values()) {
+      this.speak(a, b);
+      const [one, other] = [this.nodes.get(meshId(a)), this.nodes.get(meshId(b))];
+      if (!one || !other) continue;
+      one.handleBondUp(meshId(b), other.incarnation);
+      other.handleBondUp(meshId(a), one.incarnation);
+    }
+    this.#parted.clear();
   }
 
   get leader(): TextNode | undefined {
