@@ -144,7 +144,7 @@ export class Applier<C, Q, R, O> {
   #handleEntry(index: number): void {
     const { log, machine, reverts } = this.#init;
     const entry = log.entryAt(index);
-    if (!entry) return;
+    if (!entry) throw new Error(describeMissing(log, index));
     if (entry.type === 'Session') {
       this.sessions.open(index, entry.origin, entry.incarnation);
       this.#followSession();
@@ -256,6 +256,11 @@ export class Applier<C, Q, R, O> {
       throw failed(index, cause);
     }
   }
+}
+
+/** Never to be: a machine that goes on without it is not what the others are. */
+function describeMissing({ base, last }: RaftLog, index: number): string {
+  return `entry ${index} is to be applied, after ${index - 1}, and the log holds ${base + 1} to ${last}`;
 }
 
 function keyReused(): RaftError {
