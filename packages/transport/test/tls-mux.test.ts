@@ -318,6 +318,24 @@ describe('a stream', () => {
     expect(a.ended).toMatchObject({ code: 200, remote: false });
   });
 
+  it('that is closed ends one second later when it does not even take the close, as when the network is gone', () => {
+    const [a] = pair();
+    a.write(a.open(), new Uint8Array(10));
+    a.mux.close({ code: 200, reason: '', remote: false }, 0);
+    expect(a.mux.nextDeadlineMs()).toBe(1000);
+    a.mux.handleTimer(1000);
+    a.settle();
+    expect(a.ended).toBeUndefined();
+    expect(a.mux.nextDeadlineMs()).toBe(2000);
+    a.mux.handleTimer(2000);
+    a.settle();
+    expect(a.effects.at(-1)).toEqual({
+      type: 'ended',
+      reason: { code: 200, reason: '', remote: false },
+      destroy: true,
+    });
+  });
+
   it('that both sides close with much unread does not make them wait for each other', () => {
     const [a, b] = pair();
     for (const end of [a, b]) {

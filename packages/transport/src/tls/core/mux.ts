@@ -55,6 +55,8 @@ export class Mux {
 
   #closing: { reason: CloseReason; sinceMs: number } | undefined;
   #closeSentMs: number | undefined;
+  /** What was written was given up then, so that the close alone waits for the stream. */
+  #gaveUpMs: number | undefined;
   #ended = false;
 
   constructor(init: MuxInit) {
@@ -133,8 +135,12 @@ export class Mux {
     if (this.#ended) return;
     if (this.#closing) {
       if (nowMs < this.#lingerUntilMs(this.#closing)) return;
-      if (this.#closeSentMs !== undefined) this.#end(this.#closing.reason, { destroy: true });
-      else this.#links.clear();
+      if (this.#closeSentMs !== undefined || this.#gaveUpMs !== undefined) {
+        this.#end(this.#closing.reason, { destroy: true });
+      } else {
+        this.#gaveUpMs = nowMs;
+        this.#links.clear();
+      }
       return;
     }
     if (nowMs >= this.#pulse.idleAtMs) {
@@ -303,6 +309,6 @@ export class Mux {
   }
 
   #lingerUntilMs({ sinceMs }: { sinceMs: number }): number {
-    return this.#pulse.lingerUntilMs(sinceMs, this.#closeSentMs);
+    return this.#pulse.lingerUntilMs(sinceMs, this.#closeSentMs ?? this.#gaveUpMs);
   }
 }

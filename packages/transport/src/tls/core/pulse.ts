@@ -73,9 +73,9 @@ export class Pulse {
     this.#pingNumber += 1;
   }
 
-  /** Until when a close waits that began at `sinceMs` and left, if it did, at `sentMs`: then it has its own time. */
-  lingerUntilMs(sinceMs: number, sentMs: number | undefined): number {
-    if (sentMs !== undefined) return sentMs + LINGER_MS;
+  /** Until when a close waits that began at `sinceMs`; from `aloneMs` on, with nothing before it, it has its own time. */
+  lingerUntilMs(sinceMs: number, aloneMs: number | undefined): number {
+    if (aloneMs !== undefined) return aloneMs + LINGER_MS;
     return Math.min(Math.max(sinceMs, this.#lastHeardMs) + LINGER_MS, sinceMs + MAX_LINGER_MS);
   }
 
