@@ -4,6 +4,7 @@ import type { StoredLog } from '../storage/log-storage.ts';
 import { handleSnapshot } from './compaction.ts';
 import type { CoreConfig } from './config.ts';
 import type { Effect } from './effect.ts';
+import { hastenElection } from './election-timer.ts';
 import { sameEpoch } from './epoch.ts';
 import type { Input } from './input.ts';
 import { noticeLag } from './lag.ts';
@@ -35,6 +36,7 @@ import {
 } from './roles/leader.ts';
 import { RaftState } from './state.ts';
 import { flushStatus, handleStatus, handleStatusTick, sendStatus } from './status-exchange.ts';
+import { stop } from './stop.ts';
 import { handleChunkRequest, handleRangeRequest, handleSyncQuery } from './sync/serve.ts';
 import {
   handleChunk,
@@ -129,7 +131,7 @@ export class RaftCore {
         s.departing = true;
         return;
       case 'failed':
-        s.stop(input.problem);
+        stop(s, input.problem);
         return;
       case 'tick':
         this.#handleTick(nowMs);
@@ -310,7 +312,7 @@ export class RaftCore {
     handleSyncPeerGone(s, id, nowMs);
     if (s.leader === id) {
       s.clearLeader();
-      s.hastenElection(nowMs);
+      hastenElection(s, nowMs);
     }
     this.#handleBondChange(nowMs);
     s.changed();
@@ -324,7 +326,7 @@ export class RaftCore {
     if (s.campaign?.electorate.kind !== 'founders') return;
     s.campaign = undefined;
     s.role = 'follower';
-    s.hastenElection(nowMs);
+    hastenElection(s, nowMs);
   }
 
   #handleRead(first: number, count: number, from: PeerId | undefined): void {

@@ -3,6 +3,7 @@ import { maybeClaim } from './claim.ts';
 import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
 import type { Standing } from './peer.ts';
 import { outranks } from './rank.ts';
+import { revertTo } from './revert.ts';
 import { requestAppends } from './roles/rejection.ts';
 import type { RunTable } from './runs.ts';
 import { describeSelf } from './standing.ts';
@@ -87,7 +88,7 @@ export function moveOver(s: RaftState, { epoch, side, runs, last }: Destination,
   });
   s.becomeFollower(s.term, nowMs);
   s.forwards.giveUpAll(s);
-  if (common.index < s.log.last) s.revertTo(common);
+  if (common.index < s.log.last) revertTo(s, common);
   // It leaves its votes and acknowledgements behind: whoever counted them must not count it again.
   s.forget();
   s.headFor(side);

@@ -15,21 +15,22 @@ import { handleLeadershipOver } from './asker.ts';
 import type { CoreConfig } from './config.ts';
 import { Durability } from './durability.ts';
 import type { Effect } from './effect.ts';
-import { parseEnvelope } from './envelope.ts';
+import { firstTimeoutMs, resetElectionTimer } from './election-timer.ts';
 import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
 import { HeldProposals } from './held.ts';
 import type { Leadership } from './leadership.ts';
-import { type EntryRun, isCommand, RaftLog } from './log.ts';
+import { RaftLog } from './log.ts';
+import { Outbox } from './outbox.ts';
 import type { Peer } from './peer.ts';
 import { RequestTable } from './request-table.ts';
 import { restoreLog } from './restore-log.ts';
 import type { Campaign } from './roles/candidate.ts';
 import type { Yielding } from './sides.ts';
-import { type HeldSnapshot, holdSnapshot, storedSnapshot } from './snapshot.ts';
+import { type HeldSnapshot, holdSnapshot } from './snapshot.ts';
 import type { Download } from './sync/download.ts';
 import { abandonSync, type Sync } from './sync/sync-state.ts';
 import { ForwardTable, ReadTable } from './tables.ts';
-import { endTransfer, handleNewLeader, type Transfer } from './transfer.ts';
+import { handleNewLeader, type Transfer } from './transfer.ts';
 import { WitnessRetention } from './witness-retention.ts';
 
 /**
@@ -120,11 +121,7 @@ export class RaftState {
   statusDue = true;
   statusDeadlineMs: number;
 
-  #effects: Effect[] = [];
-  /** How many of them are writes: these come first, in order. */
-  #persists = 0;
-  #changed = true;
-  #progressed = false;
+  readonly outbox = new Outbox();
   readonly #durability: Durability;
 
   constructor(config: CoreConfig, rng: Rng, stored: StoredLog | undefined, nowMs: number) {
@@ -145,7 +142,7 @@ export class RaftState {
     this.lastTurnMs = nowMs;
     this.lastContactMs = nowMs;
     this.statusDeadlineMs = nowMs;
-    this.electionDeadlineMs = nowMs + config.consensus.bootstrapDelayMs + this.firstTimeoutMs();
+    this.electionDeadlineMs = nowMs + config.consensus.bootstrapDelayMs + firstTimeoutMs(this);
   }
 
   get member(): RaftMember {
@@ -217,11 +214,11 @@ export class RaftState {
   // ---- effects
 
   emit(effect: Effect): void {
-    this.#effects.push(effect);
+    this.outbox.push(effect);
   }
 
   send(to: PeerId, body: RaftBody, lane: Lane = 'control'): void {
-    this.#effects.push({ type: 'send', to, message: this.message(body), lane });
+    this.emit({ type: 'send', to, message: this.message(body), lane });
   }
 
   message(body: RaftBody): RaftMessage {
@@ -229,24 +226,17 @@ export class RaftState {
   }
 
   note(level: 'debug' | 'info' | 'warn' | 'error', text: string, fields: object = {}): void {
-    this.#effects.push({ type: 'log', level, fields, text });
+    this.emit({ type: 'log', level, fields, text });
   }
 
   changed(): void {
-    this.#changed = true;
+    this.outbox.handleChange();
   }
 
   /** Effects since the last call, the pending write first. */
   takeEffects(): Effect[] {
     if (!this.settleWrites()) this.#takeWrite();
-    if (this.#changed || this.#progressed)
-      this.#effects.push({ type: 'state-changed', progress: !this.#changed });
-    this.#changed = false;
-    this.#progressed = false;
-    const effects = this.#effects;
-    this.#effects = [];
-    this.#persists = 0;
-    return effects;
+    return this.outbox.take();
   }
 
   // ---- durability
@@ -276,7 +266,7 @@ export class RaftState {
     const before = this.log.membersIndex;
     this.#durability.handleAppended(this.log.last + 1);
     this.log.append(epoch, entries);
-    this.#progressed = true;
+    this.outbox.handleProgress();
     if (this.log.membersIndex === before) return;
     this.statusDue = true;
     this.changed();
@@ -318,18 +308,8 @@ export class RaftState {
     this.snapshot = snapshot;
     this.#durability.handleSnapshot();
     this.#durability.handleCompacted(envelope.index);
-    this.#emitInstead({ type: 'restore', snapshot, sessions: envelope.sessions });
+    this.outbox.restoreInstead({ type: 'restore', snapshot, sessions: envelope.sessions });
     this.commitTo(envelope.index);
-  }
-
-  /** The entries that were to be applied in this very turn are no more: whoever waits for them waits for this. */
-  #emitInstead(restore: Effect): void {
-    const effects = this.#effects;
-    const from = effects.findLastIndex(({ type }) => type === 'revert') + 1;
-    const at = effects.findIndex(({ type }, i) => i >= from && type === 'apply');
-    if (at < 0) effects.push(restore);
-    else effects[at] = restore;
-    this.#effects = effects.filter(({ type }) => type !== 'apply');
   }
 
   /** The end of this turn will write entries. */
@@ -360,8 +340,7 @@ export class RaftState {
     const taken = this.#durability.take(this);
     if (!taken) return undefined;
     const { seq, write } = taken;
-    this.#effects.splice(this.#persists, 0, { type: 'persist', seq, write });
-    this.#persists += 1;
+    this.outbox.pushWrite(seq, write);
     return seq;
   }
 
@@ -378,7 +357,7 @@ export class RaftState {
     this.campaign = undefined;
     this.leadership = undefined;
     this.clearLeader();
-    this.resetElectionTimer(nowMs);
+    resetElectionTimer(this, nowMs);
   }
 
   clearLeader(): void {
@@ -415,7 +394,7 @@ export class RaftState {
     }
     this.lastContactMs = nowMs;
     this.conflicts.clear();
-    this.resetElectionTimer(nowMs);
+    resetElectionTimer(this, nowMs);
   }
 
   /** Commits up to `index`; applying is the driver's. */
@@ -423,89 +402,9 @@ export class RaftState {
     if (index <= this.commit) return;
     // An opening, or a change of the set: not only progress.
     if (this.commit < Math.max(this.log.membersIndex, this.leadership?.openingIndex ?? 0)) this.changed();
-    this.#progressed = true;
+    this.outbox.handleProgress();
     this.commit = index;
     this.emit({ type: 'apply', to: index });
     this.reads.handleCommit(this);
   }
-
-  /**
-   * Gives up what a side that is left has beyond the common prefix (consensus D8). Where that is not known for certain,
-   * or only the snapshot remembers what was before, everything is given up and learnt anew.
-   */
-  revertTo({ index, exact }: { index: number; exact: boolean }): void {
-    const { base } = this.log;
-    const floor = Math.max(base, this.snapshot?.index ?? 0);
-    const from = Math.max(index, base) + 1;
-    const lost = this.log.range(from, this.log.last);
-    const complete = exact && index >= base;
-    const anew = !exact || index < floor;
-    const to = anew ? 0 : index;
-    const applied = this.commit;
-    if (to > 0 || floor === 0) this.truncateTo(to);
-    else this.resetLog();
-    this.commit = Math.min(this.commit, to);
-    this.#limitEffects(to);
-    this.emit({ type: 'revert', to, from, lost, complete });
-    if (anew ? applied === 0 : !holdsCommand(lost, applied + 1 - from)) return;
-    const sessions = this.snapshot ? parseEnvelope(this.snapshot.envelope).sessions : new Uint8Array();
-    this.emit({ type: 'restore', snapshot: this.snapshot && storedSnapshot(this.snapshot), sessions });
-    this.emit({ type: 'apply', to });
-  }
-
-  /** What was to be applied in this very turn is no more, nor is a snapshot that the machine was to become. */
-  #limitEffects(to: number): void {
-    this.#effects = this.#effects
-      .filter((effect) => effect.type !== 'restore' || (effect.snapshot?.index ?? 0) <= to)
-      .map((effect) => (effect.type === 'apply' && effect.to > to ? { type: 'apply', to } : effect));
-  }
-
-  /** Drawn anew for every campaign (Raft §5.2). */
-  resetElectionTimer(nowMs: number): void {
-    const { electionTimeoutMs, electionTimeoutJitterMs } = this.config.consensus;
-    this.electionDeadlineMs =
-      nowMs + (electionTimeoutMs + this.rng.float() * electionTimeoutJitterMs) * this.config.reluctance;
-  }
-
-  /** Campaigns soon, yet not in step with the others. */
-  hastenElection(nowMs: number): void {
-    const soon =
-      nowMs + this.rng.float() * this.config.consensus.electionTimeoutJitterMs * this.config.reluctance;
-    this.electionDeadlineMs = Math.min(this.electionDeadlineMs, soon);
-  }
-
-  /** A promise of the protocol is broken: this member takes no part any more. */
-  stop(problem: string): void {
-    if (this.stopped) return;
-    this.stopped = 'failed';
-    this.problem = problem;
-    if (this.leadership) handleLeadershipOver(this, this.leadership);
-    this.role = 'follower';
-    this.campaign = undefined;
-    this.leadership = undefined;
-    this.clearLeader();
-    this.forwards.giveUpAll(this);
-    this.requests.giveUpAll(this);
-    endTransfer(this, 'Offline');
-    this.held.release(this, 0);
-    this.note('error', problem);
-    this.emit({ type: 'count', name: 'mosaik.groups.raft.failed' });
-  }
-
-  /** An empty log waits only to find others (its jitter); one with entries gives a leader time to show. */
-  firstTimeoutMs(): number {
-    const { electionTimeoutMs, electionTimeoutJitterMs } = this.config.consensus;
-    const base = this.log.last === 0 ? 0 : electionTimeoutMs;
-    return (base + this.rng.float() * electionTimeoutJitterMs) * this.config.reluctance;
-  }
-}
-
-/** Whether a command is among the first `count` of these entries. */
-function holdsCommand(runs: readonly EntryRun[], count: number): boolean {
-  let left = count;
-  for (const { entries } of runs) {
-    if (entries.slice(0, Math.max(0, left)).some(isCommand)) return true;
-    left -= entries.length;
-  }
-  return false;
 }

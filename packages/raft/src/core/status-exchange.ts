@@ -1,3 +1,4 @@
+import { firstTimeoutMs, hastenElection } from './election-timer.ts';
 import { sameEpoch } from './epoch.ts';
 import type { Peer, Standing } from './peer.ts';
 import { addFollower } from './roles/leader.ts';
@@ -26,7 +27,7 @@ export function handleStatus(s: RaftState, peer: Peer, body: Standing, nowMs: nu
   const follows = sameEpoch(body.epoch, s.epoch);
   if (s.leader === peer.id && !follows && s.role === 'follower' && isOver(s, body)) {
     s.clearLeader();
-    s.hastenElection(nowMs);
+    hastenElection(s, nowMs);
   }
   if (s.role === 'leader' && !follows && s.leadership?.progress.get(peer.id)?.engaged && s.isForeign(peer))
     addFollower(s, peer.id, peer.incarnation, nowMs);
@@ -45,7 +46,7 @@ function maybeCutDelayShort(s: RaftState, nowMs: number): void {
   const listed = quorum.type === 'Voters' && s.log.last === 0 ? genesisVoters(s) : undefined;
   const expected = listed ?? s.log.members.map(({ peer }) => peer);
   if (expected.length === 0 || !expected.every((id) => id === s.localId || s.peers.get(id)?.status)) return;
-  const electionDeadlineMs = nowMs + s.firstTimeoutMs();
+  const electionDeadlineMs = nowMs + firstTimeoutMs(s);
   if (electionDeadlineMs < s.electionDeadlineMs) s.electionDeadlineMs = electionDeadlineMs;
 }
 

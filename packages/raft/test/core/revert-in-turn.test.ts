@@ -2,6 +2,7 @@ import { SnapshotEnvelope } from '@mosaik/wire';
 import { expect, test } from 'vitest';
 import { parseEnvelope } from '../../src/core/envelope.ts';
 import { RaftLog } from '../../src/core/log.ts';
+import { revertTo } from '../../src/core/revert.ts';
 import { holdSnapshot } from '../../src/core/snapshot.ts';
 import { command, epochOf, Harness, member } from './harness.ts';
 
@@ -23,7 +24,7 @@ test('a snapshot installed in a turn that then gives up its side is nothing for 
   state.takeEffects();
   const snapshot = snapshotAt(16);
   state.installSnapshot(snapshot, parseEnvelope(snapshot.envelope));
-  state.revertTo({ index: 3, exact: true });
+  revertTo(state, { index: 3, exact: true });
   const seen = state.takeEffects().flatMap((effect) => {
     if (effect.type === 'apply') return [`apply ${effect.to}`];
     if (effect.type === 'restore') return [`restore ${effect.snapshot?.index ?? 'nothing'}`];

@@ -253,14 +253,14 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'rollback-not-told',
-    file: STATE,
-    find: "    this.emit({ type: 'revert', to, from, lost, complete });\n",
+    file: `${CORE}/revert.ts`,
+    find: "  s.emit({ type: 'revert', to, from, lost, complete });\n",
     replace: '',
   },
   {
     name: 'machine-not-restored',
-    file: STATE,
-    find: "    this.emit({ type: 'restore', snapshot: this.snapshot && storedSnapshot(this.snapshot), sessions });\n    this.emit({ type: 'apply', to });\n",
+    file: `${CORE}/revert.ts`,
+    find: "  s.emit({ type: 'restore', snapshot: s.snapshot && storedSnapshot(s.snapshot), sessions });\n  s.emit({ type: 'apply', to });\n",
     replace: '',
   },
   {

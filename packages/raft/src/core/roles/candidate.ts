@@ -1,4 +1,5 @@
 import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
+import { hastenElection, resetElectionTimer } from '../election-timer.ts';
 import { chooseElectorate, type Electorate, reachesMajority } from '../electorate.ts';
 import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
 import { majority } from '../quorum.ts';
@@ -24,14 +25,14 @@ export interface Campaign {
 export function handleElectionTimeout(s: RaftState, nowMs: number): void {
   if (s.role === 'candidate') s.role = 'follower';
   s.campaign = undefined;
-  s.resetElectionTimer(nowMs);
+  resetElectionTimer(s, nowMs);
   if (s.leader !== undefined) s.clearLeader();
   s.changed();
   // Whoever gave way waits for the side that it gave way to.
   if (s.isYielding(nowMs)) return;
   const electorate = chooseElectorate(s, nowMs);
   if (electorate) startCampaign(s, electorate, true, undefined, nowMs);
-  else if (s.log.last === 0 || s.dynamic) s.hastenElection(nowMs);
+  else if (s.log.last === 0 || s.dynamic) hastenElection(s, nowMs);
 }
 
 /** Its leader leaves and asked this member to take over: no pre-vote (Raft §3.10 of the thesis). */
@@ -62,7 +63,7 @@ function startCampaign(
   const campaign: Campaign = { epoch, pre, electorate, transfer, answers: new Map() };
   s.campaign = campaign;
   s.role = 'candidate';
-  s.resetElectionTimer(nowMs);
+  resetElectionTimer(s, nowMs);
   s.changed();
   s.emit({ type: 'count', name: pre ? 'mosaik.groups.raft.prevotes' : 'mosaik.groups.raft.elections' });
   s.note('debug', pre ? 'asks whether it could lead' : 'campaigns', {
@@ -115,7 +116,7 @@ export function handleVoteResponse(s: RaftState, from: PeerId, body: VoteRespons
   if (!peer || !isMember(campaign.electorate.members, from, peer.incarnation)) return;
   if (body.term > campaign.epoch.term || (campaign.pre && body.term >= campaign.epoch.term)) {
     s.becomeFollower(Math.max(body.term, s.term), nowMs);
-    s.hastenElection(nowMs);
+    hastenElection(s, nowMs);
     return;
   }
   record(s, campaign, from, body.verdict.type, nowMs);
@@ -167,7 +168,7 @@ export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest,
     return;
   }
   s.setHardState(body.epoch.term, body.epoch);
-  s.resetElectionTimer(nowMs);
+  resetElectionTimer(s, nowMs);
   if (body.transfer) expectNewLeader(s, nowMs);
   s.afterPersist(() => {
     if (sameEpoch(s.vote, body.epoch)) answer(s, from, body, 'Granted');

@@ -3,6 +3,7 @@ import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
 import { majority } from '../quorum.ts';
 import { maybeMoveOver } from '../sides.ts';
 import type { RaftState } from '../state.ts';
+import { stop } from '../stop.ts';
 import { beginSync, bufferAppend } from '../sync/sync-state.ts';
 import { reject } from './rejection.ts';
 
@@ -88,7 +89,8 @@ function admits(s: RaftState, from: PeerId, body: Append, nowMs: number): boolea
     return false;
   }
   if (epoch.term === s.term && s.epoch) {
-    s.stop(
+    stop(
+      s,
       `two leaders in one term: ${describeEpoch(s.epoch)} and ${describeEpoch(epoch)}; a vote was forgotten`,
     );
     return false;
@@ -118,7 +120,8 @@ export function take(
       const known = own !== undefined || index >= s.log.base;
       if (known && !sameEpoch(own, run.epoch)) {
         if (index < s.commit) {
-          s.stop(
+          stop(
+            s,
             `leader ${describeEpoch(body.epoch)} contradicts the committed entry ${index + 1}: ` +
               `${describeEpoch(run.epoch)} instead of ${describeEpoch(own)}`,
           );

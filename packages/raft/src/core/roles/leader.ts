@@ -1,6 +1,7 @@
 import type { PeerId, RaftBody, RaftEpoch, RaftMember, RaftMessage } from '@mosaik/wire';
 import { handleCommittedChange } from '../asker.ts';
 import { handleClaimTick } from '../claim.ts';
+import { hastenElection } from '../election-timer.ts';
 import { reachesMajority } from '../electorate.ts';
 import { describeEpoch, sameEpoch } from '../epoch.ts';
 import { countHeard, type Leadership } from '../leadership.ts';
@@ -256,7 +257,7 @@ function checkQuorum(s: RaftState, leadership: Leadership, nowMs: number): void 
   if (alone && 2 * heard >= s.log.members.length && isSettled(s, leadership)) return;
   s.note('warn', 'suspended for too long: stands down', { epoch: describeEpoch(leadership.epoch) });
   s.becomeFollower(s.term, nowMs);
-  if (alone) s.hastenElection(nowMs);
+  if (alone) hastenElection(s, nowMs);
 }
 
 /**
