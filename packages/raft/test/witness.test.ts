@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { type CompactionOptions, forceNewGroup, type LogStorage, memoryLogStorage } from '@mosaik/raft';
 import { fileLogStorage } from '@mosaik/raft/file';
+import { settle } from '@mosaik/wire/testing';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { Mesh, meshId, type TextNode } from './support/mesh.ts';
 
@@ -11,31 +11,37 @@ let mesh: Mesh;
 let stores: LogStorage[];
 afterEach(() => mesh?.close());
 
+/** Writes to files that are under way. */
+const writing = new Set<Promise<void>>();
+/** As `mesh.clock.until`, and time stands still while files are written: it would go on much faster than they. */
+const until = async (holds: () => boolean): Promise<void> => {
+  const limitMs = mesh.clock.nowMs() + 60_000;
+  for (;;) {
+    do {
+      await Promise.all(writing);
+      await settle();
+    } while (writing.size > 0);
+    if (holds()) return;
+    if (!mesh.clock.fireNext(limitMs)) throw new Error('did not come about within 60 s');
+  }
+};
 const settled = async <T>(promise: Promise<T>): Promise<T> => {
   let done = false;
   const finish = () => {
     done = true;
   };
   promise.then(finish, finish);
-  await mesh.clock.until(() => done);
+  await until(() => done);
   return promise;
 };
-/** Virtual time goes on no faster than real time, which writes to files take. */
-const onDisk = async (holds: () => boolean): Promise<void> => {
-  for (let left = 20_000; !holds(); left -= 2) {
-    if (left < 0) throw new Error('did not come about within 20 s');
-    await mesh.clock.advance(2);
-    await setTimeout(1);
-  }
-};
-const start = async (init: { storage?: LogStorage; inFiles?: boolean } & CompactionOptions = {}) => {
-  const { storage, inFiles = false, ...compaction } = init;
+const start = async (init: { storage?: LogStorage } & CompactionOptions = {}) => {
+  const { storage, ...compaction } = init;
   const quorum = { voters: [0, 1].map(meshId), witnesses: [meshId(2)] };
   mesh = new Mesh({ bootstrapDelayMs: 100, quorum });
   stores = [0, 1].map(() => memoryLogStorage());
   for (const index of [0, 1]) await mesh.open(index, { storage: stores[index] as LogStorage, compaction });
   const witness = await mesh.open(2, { preference: 'witness', compaction, ...(storage ? { storage } : {}) });
-  await (inFiles ? onDisk(() => mesh.isOnline(3)) : mesh.online(3));
+  await until(() => mesh.isOnline(3));
   return { leader: mesh.leader as TextNode, witness };
 };
 
@@ -90,16 +96,29 @@ test('a witness keeps no more of its log than a data voter may lack', async () =
 test('a witness with a pruned log in files restarts, counts, and refuses to begin a group anew', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'mosaik-witness-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const file = () => fileLogStorage(join(directory, 'log'), { segmentBytes: 64 * 1024 });
+  const file = (): LogStorage => {
+    const storage = fileLogStorage(join(directory, 'log'), { segmentBytes: 64 * 1024 });
+    return {
+      open: (owner) => storage.open(owner),
+      write: (write) => {
+        const written = storage.write(write);
+        if (!written) return undefined;
+        writing.add(written);
+        const forget = () => void writing.delete(written);
+        written.then(forget, forget);
+        return written;
+      },
+      close: () => storage.close(),
+    };
+  };
   const { leader, witness: before } = await start({
     storage: file(),
-    inFiles: true,
     witnessRetentionBytes: 256 * 1024,
   });
   await writeMegabyte();
-  await onDisk(() => before.status.value.committed === leader.status.value.committed);
+  await until(() => before.status.value.committed === leader.status.value.committed);
   const toldMs = mesh.clock.nowMs() + 1000;
-  await onDisk(() => mesh.clock.nowMs() >= toldMs);
+  await until(() => mesh.clock.nowMs() >= toldMs);
   await mesh.kill(2);
   const stored = file();
   const owner = { group: 'aa'.repeat(32) as never, member: meshId(2) };
@@ -108,15 +127,11 @@ test('a witness with a pruned log in files restarts, counts, and refuses to begi
   expect([base > 50, snapshot?.index, snapshot?.chunks]).toEqual([true, base, []]);
   await expect(forceNewGroup({ storage: file(), ...owner })).rejects.toMatchObject({ code: 'not-a-voter' });
   const witness = await mesh.open(2, { preference: 'witness', storage: file() });
-  await onDisk(() => witness.status.value.online);
+  await until(() => witness.status.value.online);
   expect(witness.status.value.problem).toBeUndefined();
   await mesh.kill([...mesh.nodes.values()].indexOf(mesh.leader as TextNode));
-  await onDisk(() => mesh.leader?.status.value.online === true);
-  let done = false;
-  (mesh.leader as TextNode).execute('after').then(() => {
-    done = true;
-  });
-  await onDisk(() => done);
+  await until(() => mesh.leader?.status.value.online === true);
+  await settled((mesh.leader as TextNode).execute('after'));
 });
 
 test('beyond its bound a witness says that it is degraded; without the only one that has it nothing is committed', async () => {
