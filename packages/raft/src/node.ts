@@ -8,19 +8,19 @@ import {
 } from './call-options.ts';
 import { Calls } from './calls.ts';
 import { Commands, withoutMachine } from './commands.ts';
-import { compaction } from './compaction.ts';
-import { DEFAULT_LIMITS } from './core/config.ts';
-import { RaftCore } from './core/raft-core.ts';
-import { Driver, type NodeEffect } from './driver.ts';
+import type { RaftCore } from './core/raft-core.ts';
+import { Driver } from './driver.ts';
 import { RaftError } from './errors.ts';
 import { assertJoinable } from './joinable.ts';
 import { LeaderRequests } from './leader-requests.ts';
 import { MachineHost } from './machine-host.ts';
 import { checkBounds } from './message-bounds.ts';
 import type { RaftNodeInit } from './node-init.ts';
+import { openCore } from './open-core.ts';
 import { type PendingCall, uncertain } from './pending.ts';
 import { Proposer } from './proposer.ts';
 import { Queries } from './queries.ts';
+import { routeEffect } from './route-effect.ts';
 import type { RaftStatus, VoterSet } from './status.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import type { LogStorage } from './storage/log-storage.ts';
@@ -51,31 +51,8 @@ export class RaftNode<C, Q, R, O = void> {
   /** @throws RangeError / TypeError for a preference or machine that the configuration does not allow. */
   static async open<C, Q, R, O = void>(init: RaftNodeInit<C, Q, R, O>): Promise<RaftNode<C, Q, R, O>> {
     assertJoinable(init, init.localId);
-    const { retainBytes, revertHorizonBytes, witnessRetentionBytes } = compaction(init.compaction);
     const storage = init.storage ?? memoryLogStorage();
-    const stored = await storage.open({ group: init.groupId, member: init.localId });
-    const { components, preference } = init;
-    const core = new RaftCore({
-      config: {
-        localId: init.localId,
-        consensus: init.config,
-        observer: preference === 'observer',
-        witness: preference === 'witness',
-        reluctance: typeof preference === 'object' ? preference.reluctant : preference === 'witness' ? 2 : 1,
-        limits: {
-          ...DEFAULT_LIMITS,
-          retainBytes,
-          revertHorizonBytes,
-          witnessRetentionBytes,
-          witnessPruneBytes: Math.min(DEFAULT_LIMITS.witnessPruneBytes, witnessRetentionBytes / 8),
-        },
-        durableAtOnce: storage.durableAtOnce,
-        ownStateSync: init.machine.stateSync?.().open !== undefined,
-      },
-      rng: components.rng,
-      stored,
-      nowMs: components.clock.nowMs(),
-    });
+    const core = await openCore(init, storage);
     return new RaftNode(init, storage, core);
   }
 
@@ -126,16 +103,6 @@ export class RaftNode<C, Q, R, O = void> {
     this.#requests = new LeaderRequests(clock, DEFAULT_CALL_TIMEOUT_MS, (input) =>
       this.#driver.handle(input),
     );
-    this.#driver = new Driver({
-      core,
-      storage,
-      components,
-      labels: this.#labels,
-      collect: () => this.#collect(),
-      handleEffect: (effect) => this.#handleEffect(effect),
-      handleTurn: () => this.#handleTurn(),
-      handleFailure: (error) => this.#fail(error),
-    });
     this.#publisher = new StatusPublisher({
       core,
       storage,
@@ -143,6 +110,24 @@ export class RaftNode<C, Q, R, O = void> {
       labels: this.#labels,
       applied,
       changed: schedule,
+    });
+    const receivers = {
+      host: this.#host,
+      calls: this.#calls,
+      queries: this.#queries,
+      requests: this.#requests,
+      publisher: this.#publisher,
+      handleHandedOver: () => this.#handedOver?.(),
+    };
+    this.#driver = new Driver({
+      core,
+      storage,
+      components,
+      labels: this.#labels,
+      collect: () => this.#collect(),
+      handleEffect: (effect) => routeEffect(effect, receivers),
+      handleTurn: () => this.#handleTurn(),
+      handleFailure: (error) => this.#fail(error),
     });
   }
 
@@ -323,53 +308,6 @@ export class RaftNode<C, Q, R, O = void> {
     this.#proposer.propose(nowMs);
     const reads = this.#queries.take();
     if (reads) this.#core.handle({ type: 'read', ...reads }, nowMs);
-  }
-
-  #handleEffect(effect: NodeEffect): void {
-    switch (effect.type) {
-      case 'apply':
-        this.#host.advanceTo(effect.to);
-        return;
-      case 'revert':
-        this.#host.revert(effect);
-        this.#publisher.handleRewound(effect.to);
-        return;
-      case 'fetch-state':
-        this.#host.fetchState(effect);
-        return;
-      case 'restore':
-        this.#host.restore(effect);
-        return;
-      case 'accepted':
-        this.#calls.handleAccepted(effect.first, effect.count, effect.index);
-        return;
-      case 'refused':
-        this.#calls.handleRefused(effect.first, effect.count, effect.reason);
-        return;
-      case 'uncertain':
-        this.#calls.handleUncertain(effect.first, effect.count);
-        return;
-      case 'read-ready':
-        this.#queries.handleReady(effect.first, effect.count, this.#host.target);
-        return;
-      case 'read-refused':
-        this.#queries.handleRefused(effect.first, effect.count, effect.reason);
-        return;
-      case 'request-done':
-        this.#requests.handleDone(effect.request);
-        return;
-      case 'request-refused':
-        this.#requests.handleRefused(effect.request, effect.reason);
-        return;
-      case 'request-unknown':
-        this.#requests.handleUnknown(effect.request);
-        return;
-      case 'handed-over':
-        this.#handedOver?.();
-        return;
-      case 'state-changed':
-        this.#publisher.handleChange(effect.progress);
-    }
   }
 
   #handleApplied(later: boolean): void {
