@@ -43,6 +43,11 @@ export class Progress {
     return this.#inflight.length;
   }
 
+  /** It has, or will read on the bulk lane, all entries up to `index`. */
+  isSent(index: number): boolean {
+    return !this.probing && !this.forgot && this.syncTo === 0 && this.next > index;
+  }
+
   handleSent(to: number, bytes: number, nowMs: number): void {
     if (this.probing) {
       this.awaiting = true;

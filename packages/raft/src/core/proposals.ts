@@ -12,21 +12,25 @@ type OpenSession = Extract<RaftBody, { type: 'OpenSession' }>;
 /** Appends proposals where this member leads, else forwards them to the leader; none while leadership is moving. */
 export function handlePropose(s: RaftState, batch: ProposalBatch, nowMs: number): void {
   const { first, proposals } = batch;
+  const bytes = proposals.reduce((total, run) => total + runBytes(run), 0);
   if (s.held.active) {
-    s.held.add(s, batch);
+    const successor = s.held.successorFor(s, batch, bytes);
+    if (successor) forwardAll(s, successor, batch, nowMs);
+    else s.held.add(s, batch, bytes);
     return;
   }
   if (s.leadership) {
     append(s, batch, answerHere(s, first));
     return;
   }
-  const bytes = proposals.reduce((total, run) => total + runBytes(run), 0);
   const target = forwardTarget(s, bytes, batch.session);
-  if ('reason' in target) {
-    s.emit({ type: 'refused', first, count: proposals.length, reason: target.reason });
-    return;
-  }
-  // Several messages, so that each stays within what one append may carry.
+  if ('reason' in target) s.emit({ type: 'refused', first, count: proposals.length, reason: target.reason });
+  else forwardAll(s, target, batch, nowMs);
+}
+
+/** In several messages, so that each stays within what one append may carry. */
+function forwardAll(s: RaftState, target: ForwardTarget, batch: ProposalBatch, nowMs: number): void {
+  const { proposals } = batch;
   let start = 0;
   let size = 0;
   for (let i = 0; i < proposals.length; i += 1) {
@@ -70,6 +74,15 @@ function opening(number: number): ProposalBatch {
 
 /** A follower forwards: the answer says where its commands stand, or why they do not. */
 export function handleForward(s: RaftState, from: PeerId, body: Forward, nowMs: number): void {
+  if (!s.early.keep(s, from, body)) takeForward(s, from, body, nowMs);
+}
+
+/** An election was decided: what came together with the votes is taken, or sent back. */
+export function flushEarly(s: RaftState, nowMs: number): void {
+  for (const { from, body } of s.early.take(s)) takeForward(s, from, body, nowMs);
+}
+
+function takeForward(s: RaftState, from: PeerId, body: Forward, nowMs: number): void {
   const answers = answerThere(s, from, body.first);
   if (isMoving(s, nowMs)) {
     answers.refused(0, body.proposals.length, 'Moving');
@@ -109,12 +122,17 @@ function isMoving({ transfer, leadership, movingUntilMs }: RaftState, nowMs: num
   return transfer !== undefined || (!leadership && nowMs < movingUntilMs);
 }
 
-interface Target {
+/** Whom proposals are forwarded to, in the epoch that it leads, or will if it is elected. */
+export interface ForwardTarget {
   readonly leader: PeerId;
   readonly epoch: RaftEpoch;
 }
 
-function forwardTarget(s: RaftState, bytes: number, session: number): Target | { reason: RefusalReason } {
+function forwardTarget(
+  s: RaftState,
+  bytes: number,
+  session: number,
+): ForwardTarget | { reason: RefusalReason } {
   const { leader, epoch } = s;
   if (leader === undefined || epoch === undefined || s.stopped || !s.peers.has(leader))
     return { reason: 'Offline' };
@@ -126,7 +144,7 @@ function forwardTarget(s: RaftState, bytes: number, session: number): Target | {
 
 function forward(
   s: RaftState,
-  { leader, epoch }: Target,
+  { leader, epoch }: ForwardTarget,
   batch: ProposalBatch,
   bytes: number,
   nowMs: number,

@@ -12,6 +12,7 @@ import type { RaftLog } from './log.ts';
 import { handleBusy, handleClaim, handleYield, handleYielded } from './merge.ts';
 import type { Peer } from './peer.ts';
 import {
+  flushEarly,
   handleForward,
   handleForwardedSession,
   handleOpenSession,
@@ -144,6 +145,7 @@ export class RaftCore {
     noticeLag(s, nowMs);
     if (!continued) s.turn += 1;
     if (s.settleWrites()) maybeAdvanceCommit(s);
+    flushEarly(s, nowMs);
     if (!s.stopped) {
       flushLeader(s, nowMs);
       flushFollower(s, nowMs);

@@ -14,6 +14,7 @@ import type { HardState, StoredLog } from '../storage/log-storage.ts';
 import { handleLeadershipOver } from './asker.ts';
 import type { CoreConfig } from './config.ts';
 import { Durability } from './durability.ts';
+import { EarlyForwards } from './early-forwards.ts';
 import type { Effect } from './effect.ts';
 import { firstTimeoutMs, resetElectionTimer } from './election-timer.ts';
 import { describeEpoch, isMember, sameEpoch } from './epoch.ts';
@@ -108,6 +109,7 @@ export class RaftState {
   /** Leadership on its way to another: until somebody leads, also after standing down. */
   transfer: Transfer | undefined;
   readonly held = new HeldProposals();
+  readonly early = new EarlyForwards();
   /** Until then whoever forwards to this member is told to wait for the next leader. */
   movingUntilMs = 0;
   readonly requests = new RequestTable();

@@ -39,18 +39,23 @@ export function expectNewLeader(s: RaftState, nowMs: number): void {
   s.movingUntilMs = untilMs;
 }
 
-/** Tells the target to campaign as soon as it is level, once. */
+/**
+ * Tells the target to campaign, once, as soon as it has been sent the whole log: right behind the entries, so that it has
+ * them when it reads that. Of several the one that is known to have most.
+ */
 export function flushTransfer(s: RaftState, leadership: Leadership): void {
   const { transfer } = s;
   if (!transfer || transfer.told !== undefined) return;
+  let best: { readonly peer: PeerId; readonly match: number } | undefined;
   for (const [peer, progress] of leadership.progress) {
     if (transfer.to !== undefined && transfer.to !== peer) continue;
-    if (progress.match < s.log.last || !mayLead(s, peer, progress)) continue;
-    transfer.told = peer;
-    s.send(peer, { type: 'TimeoutNow', epoch: leadership.epoch });
-    s.note('info', 'hands over', { to: peer });
-    return;
+    if (!progress.isSent(s.log.last) || !mayLead(s, peer, progress)) continue;
+    if (!best || progress.match > best.match) best = { peer, match: progress.match };
   }
+  if (!best) return;
+  transfer.told = best.peer;
+  s.send(best.peer, { type: 'TimeoutNow', epoch: leadership.epoch }, 'bulk');
+  s.note('info', 'hands over', { to: best.peer });
 }
 
 export function mayLead(s: RaftState, peer: PeerId, progress: Progress | undefined): boolean {

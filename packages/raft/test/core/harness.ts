@@ -22,9 +22,9 @@ export const command = (text: string): LogEntry => ({
   value: new TextEncoder().encode(text),
 });
 /** Proposals of a session that every log has. */
-export const propose = (first: number, proposals: Uint8Array[][]): Input => ({
+export const propose = (first: number, proposals: Uint8Array[][], session = 0): Input => ({
   type: 'propose',
-  batch: { session: 0, first, ackedBelow: 0, keys: [], proposals },
+  batch: { session, first, ackedBelow: 0, keys: [], proposals },
 });
 export const forward = (epoch: RaftEpoch, first: number, proposals: Uint8Array[][]): RaftBody => ({
   type: 'Forward',

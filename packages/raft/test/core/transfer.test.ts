@@ -236,8 +236,121 @@ describe('a follower', () => {
     expect(Harness.sent(h.run())).toEqual([]);
     h.receive(2, vote(1));
     proposeTo(h, 1, 'while nobody leads');
-    expect(Harness.sent(h.run())[0]?.[1]).toMatchObject({ verdict: { type: 'Granted' } });
-    h.receive(2, heartbeat(2, 2));
-    expect(Harness.sent(h.run()).map(([to, { type }]) => [to, type])).toContainEqual([2, 'Forward']);
+    expect(Harness.sent(h.run())).toEqual([
+      [2, expect.objectContaining({ verdict: { type: 'Granted' } })],
+      [2, forward(epochOf(2, 2), 1, [[encode('while nobody leads')]])],
+    ]);
+  });
+
+  describe('that voted for the next leader', () => {
+    const voted = (session = 0) => {
+      const h = following();
+      h.input(propose(1, [[encode('x')]], session));
+      h.receive(1, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
+      h.run();
+      h.receive(2, {
+        type: 'VoteRequest',
+        epoch: epochOf(2, 2),
+        pre: false,
+        side: undefined,
+        lastTerm: 1,
+        lastIndex: 2,
+        forced: undefined,
+        transfer: epochOf(1, 1),
+      });
+      return h;
+    };
+    const forwards = (effects: readonly Effect[]) =>
+      Harness.sent(effects).flatMap(([to, body]) => (body.type === 'Forward' ? [[to, body.first]] : []));
+
+    test('sends it what comes meanwhile too', () => {
+      const h = voted();
+      expect(forwards(h.run())).toEqual([[2, 1]]);
+      proposeTo(h, 2, 'y');
+      expect(forwards(h.run())).toEqual([[2, 2]]);
+    });
+
+    test('waits for whoever leads when that one was not elected, in order', () => {
+      const h = voted();
+      proposeTo(h, 2, 'y');
+      h.run();
+      h.receive(2, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
+      proposeTo(h, 3, 'z');
+      h.receive(2, { type: 'Refused', first: 2, count: 1, reason: { type: 'Moving' } });
+      expect(forwards(h.run())).toEqual([]);
+      h.receive(1, heartbeat(3, 1));
+      expect(forwards(h.run())).toEqual([
+        [1, 1],
+        [1, 2],
+        [1, 3],
+      ]);
+    });
+
+    test('waits with commands of a session that it does not know to be committed', () => {
+      const h = voted(2);
+      expect(forwards(h.run())).toEqual([]);
+      expect(h.state.commit).toBeLessThan(2);
+    });
+  });
+
+  describe('that is to lead', () => {
+    const campaigning = (limits = {}) => {
+      const log = [{ epoch: epochOf(1, 1), entries: [opening(5), command('a')] }];
+      const h = new Harness({ size: 5, term: 1, log, limits });
+      h.receive(1, heartbeat(1, 1));
+      h.run();
+      h.receive(1, { type: 'TimeoutNow', epoch: epochOf(1, 1) });
+      h.run();
+      const { campaign } = h.state;
+      if (!campaign) throw new Error('does not campaign');
+      return { h, epoch: campaign.epoch };
+    };
+    const vote = (h: Harness, from: number, verdict: 'Granted' | 'Denied') => {
+      const { epoch } = h.state.campaign ?? {};
+      if (!epoch) throw new Error('does not campaign');
+      h.receive(from, {
+        type: 'VoteResponse',
+        epoch,
+        pre: false,
+        term: epoch.term,
+        verdict: { type: verdict },
+      });
+    };
+
+    test('appends behind its opening entry what came with the votes, in the same message', () => {
+      const { h, epoch } = campaigning();
+      vote(h, 2, 'Granted');
+      h.receive(2, forward(epoch, 7, [[encode('x')]]));
+      expect(Harness.sent(h.run())).toEqual([]);
+      vote(h, 3, 'Granted');
+      h.receive(3, forward(epoch, 9, [[encode('y')]]));
+      const sent = Harness.sent(h.run());
+      expect(h.state.log.range(4, 5).flatMap((run) => run.entries)).toEqual([
+        expect.objectContaining({ value: encode('x') }),
+        expect.objectContaining({ value: encode('y') }),
+      ]);
+      expect(sent).toContainEqual([2, { type: 'Forwarded', first: 7, count: 1, epoch, index: 4 }]);
+      expect(sent).toContainEqual([3, { type: 'Forwarded', first: 9, count: 1, epoch, index: 5 }]);
+      for (const [, body] of sent)
+        if (body.type === 'Append') expect(body.entries[0]?.entries).toHaveLength(3);
+    });
+
+    test('sends it back when it was not elected', () => {
+      const { h, epoch } = campaigning();
+      h.receive(2, forward(epoch, 7, [[encode('x')]]));
+      for (const from of [2, 3, 4]) vote(h, from, 'Denied');
+      expect(Harness.sent(h.run())).toEqual([
+        [2, { type: 'Refused', first: 7, count: 1, reason: { type: 'Moving' } }],
+      ]);
+    });
+
+    test('keeps a bounded amount of it', () => {
+      const { h, epoch } = campaigning({ maxForwardBytes: 100 });
+      h.receive(2, forward(epoch, 7, [[new Uint8Array(80)]]));
+      h.receive(3, forward(epoch, 7, [[new Uint8Array(80)]]));
+      expect(Harness.sent(h.run())).toEqual([
+        [3, { type: 'Refused', first: 7, count: 1, reason: { type: 'Moving' } }],
+      ]);
+    });
   });
 });

@@ -36,9 +36,11 @@ export const mutations: readonly Mutation[] = [
     name: 'vote-answered-before-it-is-durable',
     file: CANDIDATE,
     find: `  s.afterPersist(() => {
-    if (sameEpoch(s.vote, body.epoch)) answer(s, from, body, 'Granted');
-  });`,
-    replace: `  answer(s, from, body, 'Granted');`,
+    if (!sameEpoch(s.vote, body.epoch)) return;
+    answer(s, from, body, 'Granted');`,
+    replace: `  answer(s, from, body, 'Granted');
+  s.afterPersist(() => {
+    if (!sameEpoch(s.vote, body.epoch)) return;`,
   },
   {
     name: 'term-not-persisted',

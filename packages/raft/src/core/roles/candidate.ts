@@ -171,7 +171,9 @@ export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest,
   resetElectionTimer(s, nowMs);
   if (body.transfer) expectNewLeader(s, nowMs);
   s.afterPersist(() => {
-    if (sameEpoch(s.vote, body.epoch)) answer(s, from, body, 'Granted');
+    if (!sameEpoch(s.vote, body.epoch)) return;
+    answer(s, from, body, 'Granted');
+    if (body.transfer) s.held.forwardTo(s, { leader: from, epoch: body.epoch }, nowMs);
   });
 }
 
