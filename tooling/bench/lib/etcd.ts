@@ -31,6 +31,7 @@ export class EtcdCluster {
   private constructor(members: EtcdMember[], directory: string) {
     this.#members = members;
     this.#directory = directory;
+    process.once('exit', this.#abandon);
   }
 
   static async start({
@@ -66,8 +67,8 @@ export class EtcdCluster {
         },
       };
     });
-    for (const member of members) member.start();
     const cluster = new EtcdCluster(members, data);
+    for (const member of members) member.start();
     await cluster.leader();
     return cluster;
   }
@@ -92,7 +93,18 @@ export class EtcdCluster {
   }
 
   async stop(): Promise<void> {
+    process.off('exit', this.#abandon);
     await Promise.all(this.#members.map((member) => end(member.process())));
+    this.#forget();
+  }
+
+  /** A benchmark that ends early leaves no process behind. */
+  readonly #abandon = () => {
+    for (const member of this.#members) member.process()?.kill('SIGKILL');
+    this.#forget();
+  };
+
+  #forget(): void {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

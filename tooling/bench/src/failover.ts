@@ -14,6 +14,9 @@ const FAST = {
 const FAST_ROUNDS = 11;
 const DEFAULT_ROUNDS = 3;
 
+const NEXT = { name: 'to next write', read: ({ nextMs }: Outage) => nextMs };
+const PAUSE = { name: 'longest pause', read: ({ pauseMs }: Outage) => pauseMs };
+
 type End = 'SIGKILL' | 'SIGTERM';
 
 /** Ends the leader while another member writes. The member that is gone is replaced before this returns. */
@@ -69,34 +72,24 @@ async function run(context: BenchContext): Promise<void> {
         electionTimeoutMs: FAST.electionTimeoutMs,
       })
     : undefined;
-  for (const { signal, metric, read } of [
-    {
-      signal: 'SIGKILL' as const,
-      metric: 'SIGKILL to next write p50, 20/200 ms timings',
-      read: (outage: Outage) => outage.nextMs,
-    },
-    {
-      signal: 'SIGTERM' as const,
-      metric: 'SIGTERM longest pause p50, 20/200 ms timings',
-      read: (outage: Outage) => outage.pauseMs,
-    },
-  ]) {
-    const own: number[] = [];
-    const peer: number[] = [];
+  for (const { signal, metrics } of [
+    { signal: 'SIGKILL', metrics: [NEXT] },
+    { signal: 'SIGTERM', metrics: [NEXT, PAUSE] },
+  ] as const) {
+    const own: Outage[] = [];
+    const peer: Outage[] = [];
     for (let i = 0; i < FAST_ROUNDS; i += 1) {
-      own.push(read(await ours(members, signal)));
-      if (etcd) peer.push(read(await theirs(etcd, signal)));
+      own.push(await ours(members, signal));
+      if (etcd) peer.push(await theirs(etcd, signal));
     }
-    report({ metric, value: median(own), unit: 'ms' });
-    if (etcd)
-      report({
-        metric,
-        value: median(own),
-        unit: 'ms',
-        peer: 'etcd',
-        ratio: median(own) / median(peer),
-        peerValue: median(peer),
-      });
+    for (const { name, read } of metrics) {
+      const metric = `${signal} ${name} p50, 20/200 ms timings`;
+      const value = median(own.map(read));
+      report({ metric, value, unit: 'ms' });
+      if (!etcd) continue;
+      const peerValue = median(peer.map(read));
+      report({ metric, value, unit: 'ms', peer: 'etcd', ratio: value / peerValue, peerValue });
+    }
   }
   await etcd?.stop();
   await members.stop();
