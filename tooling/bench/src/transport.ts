@@ -3,9 +3,10 @@ import { createSocket } from 'node:dgram';
 import { cpus } from 'node:os';
 import { type TLSSocket, connect as tlsConnect, createServer as tlsServer } from 'node:tls';
 import { type Link, SecretKey } from '@mosaik/transport';
-import { quicTransport } from '@mosaik/transport/quic';
+import { createQuicTransport, quicTransport } from '@mosaik/transport/quic';
 import { createCertificate } from '@mosaik/transport/testing';
 import { tlsTransport } from '@mosaik/transport/tls';
+import { BareQuic } from '../lib/bare-quic.ts';
 import { type Bench, type BenchContext, type Child, median, type Parent, percentile } from '../lib/bench.ts';
 
 const ALPN = '/bench/1';
@@ -39,7 +40,12 @@ interface Target {
 
 // Ours: frames over a Link.
 
-const transports = { quic: quicTransport, tls: tlsTransport };
+const BUSY_POLL_MS = 1;
+const transports = {
+  quic: quicTransport,
+  awake: createQuicTransport({ busyPollMs: BUSY_POLL_MS }),
+  tls: tlsTransport,
+};
 
 interface OurSetting {
   transport: keyof typeof transports;
@@ -295,6 +301,41 @@ function tls(start: (role: string) => Child): Peer {
   };
 }
 
+// The QUIC library itself: the floor of a round trip over it.
+
+async function bareEcho(parent: Parent): Promise<void> {
+  const { port } = await BareQuic.bind((bytes, bare) => bare.send(bytes));
+  parent.send({ port });
+}
+
+function bareQuic(start: (role: string) => Child): Peer {
+  return {
+    name: 'bare loop on the binding',
+    role: 'bareQuic',
+    chunks: 0,
+    open: async () => {
+      const server = start('bareQuic');
+      const { port } = await server.next<Target>();
+      let done = () => {};
+      const bare = await BareQuic.bind(() => done());
+      await bare.connect(port);
+      const small = new Uint8Array(ECHO_BYTES);
+      return {
+        echo: () =>
+          new Promise((resolve) => {
+            done = resolve;
+            bare.send(small);
+          }),
+        pump: async () => {},
+        close: async () => {
+          bare.close();
+          await server.stop();
+        },
+      };
+    },
+  };
+}
+
 // Bare UDP: the floor of a round trip.
 
 async function udpEcho(parent: Parent): Promise<void> {
@@ -389,9 +430,11 @@ async function run({ report, start }: BenchContext): Promise<void> {
   const peers = [
     ours(start, 'ours 1350', { transport: 'quic', datagramBytes: 1350 }),
     ours(start, 'ours large', { transport: 'quic', datagramBytes: 16_383 }),
+    { ...ours(start, 'ours awake', { transport: 'awake', datagramBytes: 1350 }), chunks: 0 },
     ours(start, 'ours tls', { transport: 'tls', datagramBytes: 16_383 }),
     highLevel(start),
     tls(start),
+    bareQuic(start),
     udp(start),
   ];
   const results = new Map<string, Result[]>();
@@ -419,8 +462,13 @@ async function run({ report, start }: BenchContext): Promise<void> {
       report({ metric, value, unit, peer, ratio: value / of(peer, key), peerValue: of(peer, key) });
   };
   const others = ['@matrixai/quic high-level', 'tls'];
-  compare('round trip 64 B p50', 'ms', 'ours 1350', 'p50Ms', [...others, 'udp']);
-  compare('round trip 64 B p99', 'ms', 'ours 1350', 'p99Ms', [...others, 'udp']);
+  const bare = 'bare loop on the binding';
+  compare('round trip 64 B p50', 'ms', 'ours 1350', 'p50Ms', [...others, bare, 'udp']);
+  compare('round trip 64 B p99', 'ms', 'ours 1350', 'p99Ms', [...others, bare, 'udp']);
+  const awake = `busyPollMs ${BUSY_POLL_MS}`;
+  compare(`round trip 64 B p50, ${awake}`, 'ms', 'ours awake', 'p50Ms', [...others, bare, 'udp']);
+  compare(`round trip 64 B p99, ${awake}`, 'ms', 'ours awake', 'p99Ms', [...others, bare, 'udp']);
+  compare(`round trip 64 B p50, ${bare}`, 'ms', bare, 'p50Ms', ['udp']);
   compare('throughput 64 KiB writes, 1350 B datagrams', 'MB/s', 'ours 1350', 'megabytesPerSecond', others);
   compare('throughput 64 KiB writes, large datagrams', 'MB/s', 'ours large', 'megabytesPerSecond', others);
   compare('round trip 64 B p50 over TLS', 'ms', 'ours tls', 'p50Ms', ['tls', 'udp']);
@@ -435,6 +483,7 @@ export const bench: Bench = {
     ours: (parent) => pinned(parent, ourServer),
     highLevel: (parent) => pinned(parent, highLevelServer),
     tls: (parent) => pinned(parent, tlsEcho),
+    bareQuic: (parent) => pinned(parent, bareEcho),
     udp: (parent) => pinned(parent, udpEcho),
   },
   run,
