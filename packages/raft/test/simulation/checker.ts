@@ -15,6 +15,7 @@ import type { CreateInvariant, Invariant } from './invariants/invariant.ts';
 import { leaders } from './invariants/leaders.ts';
 import { linearizability } from './invariants/linearizability.ts';
 import { reverts } from './invariants/reverts.ts';
+import { sessions } from './invariants/sessions.ts';
 import { sets } from './invariants/sets.ts';
 import { states } from './invariants/states.ts';
 import { views } from './invariants/views.ts';
@@ -34,6 +35,7 @@ const INVARIANTS: readonly CreateInvariant[] = [
   linearizability,
   forks,
   states,
+  sessions,
   bounds,
 ];
 

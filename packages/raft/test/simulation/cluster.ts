@@ -24,7 +24,7 @@ import { Checker } from './checker.ts';
 import { executeEffect } from './effects.ts';
 import { fastRng } from './fast-rng.ts';
 import { type Network, SimNetwork } from './network.ts';
-import { beginLife, type Call, createNode, describeNode, type SimNode } from './sim-node.ts';
+import { beginLife, type Call, createNode, describeNode, NO_SESSION, type SimNode } from './sim-node.ts';
 import { restoreSnapshot } from './snapshots.ts';
 import { SimStore } from './store.ts';
 import { Timeline } from './timeline.ts';
@@ -50,6 +50,8 @@ export interface ClusterInit {
   readonly createNetwork?: ((cluster: Cluster) => Network) | undefined;
   /** Every member takes a snapshot at every index that this divides; none where it is absent. */
   readonly snapshotEvery?: number | undefined;
+  /** Some commands are of sessions, and sent more than once. */
+  readonly sessions?: boolean | undefined;
   /** Changes what a core does, to show that the checker notices. */
   readonly sabotage?: ((core: RaftCore, node: SimNode) => void) | undefined;
   readonly mangle?: ((effects: readonly Effect[], node: SimNode) => readonly Effect[]) | undefined;
@@ -235,7 +237,7 @@ export class Cluster extends Timeline {
     const proposals = values.map((value) => [ENCODER.encode(value)]);
     this.input(node, {
       type: 'propose',
-      batch: { session: 1, first, ackedBelow: 0, keys: [], proposals },
+      batch: { session: NO_SESSION, first, ackedBelow: 0, keys: [], proposals },
     });
   }
 

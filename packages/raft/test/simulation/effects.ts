@@ -1,8 +1,9 @@
+import type { LogEntry } from '@mosaik/wire';
 import type { Effect } from '../../src/core/effect.ts';
 import { isCommand } from '../../src/core/log.ts';
 import type { Cluster } from './cluster.ts';
 import { commandText } from './commands.ts';
-import type { Call, SimNode } from './sim-node.ts';
+import { type Call, isInSession, type SimNode } from './sim-node.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshots.ts';
 
 /** Does what a core wants done, as the driver would: a new effect gets its case here. */
@@ -91,7 +92,8 @@ function apply(cluster: Cluster, node: SimNode, to: number): void {
     const entry = node.core.log.entryAt(index);
     if (!entry) throw cluster.checker.fail(node, `applies ${index} beyond its log`);
     node.applied = index;
-    if (isCommand(entry)) {
+    node.admitted = admit(node, index, entry);
+    if (isCommand(entry) && node.admitted) {
       node.hash = chain(node.hash, index, entry.value);
       node.commands += 1;
     }
@@ -108,12 +110,20 @@ function apply(cluster: Cluster, node: SimNode, to: number): void {
   }
 }
 
+/** Whether a command has its effect, as the applier of a member finds out. */
+function admit({ sessions }: SimNode, index: number, entry: LogEntry): boolean {
+  if (entry.type === 'Session') sessions.open(index, entry.origin, entry.incarnation);
+  if (!isCommand(entry)) return false;
+  return !isInSession(entry) || sessions.admit(entry.session, entry.sequence, entry.unacked);
+}
+
 /** What the side that is followed now does not have; the machine is restored by the effects that follow. */
 function revert(cluster: Cluster, node: SimNode, effect: Extract<Effect, { type: 'revert' }>): void {
   cluster.checker.handleReverted(node, effect);
   for (const entry of effect.lost.flatMap(({ entries }) => entries)) {
     if (isCommand(entry)) node.reverted.push(commandText(entry.value));
   }
+  if (effect.to < node.applied) node.sessions.closeAfter(effect.to);
   node.applied = Math.min(node.applied, effect.to);
   for (const call of node.waiting.splice(0)) {
     if (call.from <= effect.to) node.waiting.push(call);

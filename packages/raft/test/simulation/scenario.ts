@@ -1,6 +1,7 @@
 import { Cluster, type ClusterInit, type SimNode } from './cluster.ts';
 import { fightForLeadership } from './duel.ts';
 import { disturb, type FaultPlan } from './faults.ts';
+import { startSessionClients } from './session-clients.ts';
 import { servesEverywhere, startWorkload } from './workload.ts';
 
 export interface ScenarioInit extends Partial<ClusterInit> {
@@ -20,6 +21,9 @@ export type ScenarioKind = 'life' | 'duel' | 'twins';
 const LAST_FAULT_MS = 3000;
 const QUIET_WITHIN_MS = 15_000;
 const SERVE_WITHIN_MS = 10_000;
+
+/** Of sixteen: lives, of both modes. */
+const SEEDS_WITH_SESSIONS = [6, 13];
 
 /** What a run did, for those that look at many. */
 export interface ScenarioResult {
@@ -52,6 +56,7 @@ export function runScenario(init: ScenarioInit): ScenarioResult {
     maxSyncMs: durable ? [0, 5, 30][(init.seed >> 2) % 3] : 0,
     drift: [0, 0, 0.01][(init.seed >> 5) % 3],
     snapshotEvery: [undefined, 7, 16, 50][(init.seed >> 1) % 4],
+    sessions: SEEDS_WITH_SESSIONS.includes(init.seed % 16),
     maxSkewMs: [0, 20_000, 120_000][(init.seed >> 6) % 3],
     ...init,
     size,
@@ -86,12 +91,14 @@ function cutInHalves(cluster: Cluster): void {
 
 function live(cluster: Cluster, plan: FaultPlan): void {
   const workload = startWorkload(cluster, { pauseMs: 120, leaders: 0, reads: 0 });
+  const clients = cluster.init.sessions ? startSessionClients(cluster) : undefined;
   const rounds = 6 + cluster.int(10);
   for (let round = 0; round < rounds; round += 1) {
     disturb(cluster, plan);
     cluster.runFor(cluster.chance(0.3) ? cluster.int(4000) : cluster.int(700));
   }
   workload.stop();
+  clients?.stop();
 }
 
 function duel(cluster: Cluster, plan: FaultPlan): void {

@@ -1,5 +1,6 @@
-import type { PeerId } from '@mosaik/wire';
+import type { CommandEntry, PeerId } from '@mosaik/wire';
 import type { RaftCore } from '../../src/core/raft-core.ts';
+import { SessionTable } from '../../src/sessions/session-table.ts';
 import { SimStore } from './store.ts';
 
 /** One member: its core while it runs, its store always. */
@@ -17,6 +18,10 @@ export interface SimNode {
   /** Of everything that was applied, in order. */
   hash: string;
   commands: number;
+  /** Which commands of sessions were applied. */
+  readonly sessions: SessionTable;
+  /** Whether the command that was applied last had its effect; undefined when that came with a snapshot. */
+  admitted: boolean | undefined;
   /** Commands that it said it gave up. */
   reverted: string[];
   drainAtMs: number | undefined;
@@ -67,6 +72,8 @@ export function createNode(index: number): SimNode {
     applied: 0,
     hash: '',
     commands: 0,
+    sessions: new SessionTable(64),
+    admitted: undefined,
     reverted: [],
     drainAtMs: undefined,
     tickAtMs: Number.POSITIVE_INFINITY,
@@ -92,6 +99,7 @@ export function beginLife(node: SimNode): void {
   node.applied = 0;
   node.hash = '';
   node.commands = 0;
+  node.sessions.restore(new Uint8Array());
   node.reverted = [];
   node.waiting.length = 0;
   node.calls.clear();
@@ -102,6 +110,13 @@ export function beginLife(node: SimNode): void {
   node.failsToSync = false;
   node.tickAtMs = Number.POSITIVE_INFINITY;
   node.drainAtMs = undefined;
+}
+
+/** What commands without a session name instead: the first entry of a log is an opening, so none has this name. */
+export const NO_SESSION = 1;
+
+export function isInSession({ session }: CommandEntry): boolean {
+  return session !== NO_SESSION;
 }
 
 export function peerId(index: number): PeerId {

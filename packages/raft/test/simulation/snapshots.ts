@@ -11,7 +11,8 @@ export function takeSnapshot(cluster: Cluster, node: SimNode, index: number): vo
   const epoch = node.core.log.epochAt(index);
   if (!epoch) throw cluster.checker.fail(node, `takes a snapshot at ${index}, which is not in its log`);
   const { hash, commands, life } = node;
-  const envelope = SnapshotEnvelope.encode(node.core.log.envelopeAt(index, new Uint8Array()));
+  const sessions = cluster.init.sessions ? node.sessions.encode() : new Uint8Array();
+  const envelope = SnapshotEnvelope.encode(node.core.log.envelopeAt(index, sessions));
   const snapshot = holdSnapshot({ index, epoch, envelope, chunks: [State.encode({ hash, commands })] });
   cluster.after(cluster.chance(0.5) ? 0 : cluster.int(50), () => {
     if (node.life === life) cluster.input(node, { type: 'snapshot', snapshot });
@@ -24,4 +25,6 @@ export function restoreSnapshot(node: SimNode, snapshot: StoredSnapshot | undefi
   node.hash = state.hash;
   node.commands = state.commands;
   node.applied = snapshot?.index ?? 0;
+  node.admitted = undefined;
+  node.sessions.restore(snapshot ? SnapshotEnvelope.decode(snapshot.envelope).sessions : new Uint8Array());
 }

@@ -318,7 +318,6 @@ export const mutations: readonly Mutation[] = [
     file: SESSIONS,
     find: 'session?.applied.add(sequence) ?? false;',
     replace: 'session?.applied.add(sequence) ?? true;',
-    whole: true,
   },
   {
     name: 'snapshot-without-the-session-table',
