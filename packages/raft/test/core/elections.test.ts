@@ -1,6 +1,6 @@
 import type { RaftBody } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
-import { command, ELECTION_MS, epochOf, Harness, id, member, opening } from './harness.ts';
+import { command, ELECTION_MS, epochOf, Harness, id, member, opening, status } from './harness.ts';
 
 const log = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a'), command('b')] }];
 
@@ -181,27 +181,11 @@ describe('a candidate', () => {
 });
 
 describe('genesis of a fixed set', () => {
-  const empty = {
-    type: 'Status',
-    term: 0,
-    sides: [],
-    epoch: undefined,
-    last: undefined,
-    committed: 0,
-    view: [],
-    former: [],
-    lastCommand: 0,
-    joining: true,
-    observer: false,
-    stopped: false,
-    runs: [],
-  } as const;
-
   test('waits until every listed voter was met and reported an empty log', () => {
     const h = new Harness();
-    h.receive(1, { ...empty, sides: [], view: [], former: [], runs: [] });
+    h.receive(1, status());
     expect(Harness.sent(h.advance(5000))).toEqual([]);
-    h.receive(2, { ...empty, sides: [], view: [], former: [], runs: [] });
+    h.receive(2, status());
     expect(Harness.sent(h.advance(5000)).map(([, body]) => body.type)).toEqual([
       'VoteRequest',
       'VoteRequest',
@@ -210,7 +194,7 @@ describe('genesis of a fixed set', () => {
 
   test('needs the vote of every one of them: a majority is not safe while logs can be forgotten', () => {
     const h = new Harness();
-    for (const from of [1, 2]) h.receive(from, { ...empty, sides: [], view: [], former: [], runs: [] });
+    for (const from of [1, 2]) h.receive(from, status());
     const [[, body]] = Harness.sent(h.advance(5000)) as unknown as [[number, { epoch: object }]];
     h.receive(1, verdict('Granted', 0, body.epoch, true) as never);
     h.run();
@@ -222,15 +206,8 @@ describe('genesis of a fixed set', () => {
 
   test('a bonded member with a log is joined, never outvoted', () => {
     const h = new Harness();
-    h.receive(1, { ...empty, sides: [], view: [], former: [], runs: [] });
-    h.receive(2, {
-      ...empty,
-      sides: [],
-      view: [],
-      former: [],
-      runs: [],
-      last: { epoch: epochOf(1, 2), index: 1 },
-    });
+    h.receive(1, status());
+    h.receive(2, status({ last: { epoch: epochOf(1, 2), index: 1 } }));
     expect(Harness.sent(h.advance(60_000))).toEqual([]);
   });
 });

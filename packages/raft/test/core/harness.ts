@@ -35,6 +35,23 @@ export const forward = (epoch: RaftEpoch, first: number, proposals: Uint8Array[]
   keys: [],
   proposals,
 });
+/** A member with an empty log, as it describes itself. */
+export const status = (extra: Partial<Extract<RaftBody, { type: 'Status' }>> = {}): RaftBody => ({
+  type: 'Status',
+  term: 0,
+  sides: [],
+  epoch: undefined,
+  last: undefined,
+  committed: 0,
+  view: [],
+  former: [],
+  lastCommand: 0,
+  joining: true,
+  observer: false,
+  stopped: false,
+  runs: [],
+  ...extra,
+});
 
 export const HEARTBEAT_MS = 100;
 export const ELECTION_MS = 400;

@@ -1,24 +1,14 @@
-import type { RaftBody, RaftEpoch } from '@mosaik/wire';
+import type { RaftEpoch } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
-import { ELECTION_MS, epochOf, Harness, id, member } from './harness.ts';
+import { ELECTION_MS, epochOf, Harness, id, member, status } from './harness.ts';
 
-type Status = Extract<RaftBody, { type: 'Status' }>;
-
-const status = (side?: RaftEpoch): Status => ({
-  type: 'Status',
-  term: side?.term ?? 0,
-  sides: side ? [side] : [],
-  epoch: undefined,
-  last: side && { epoch: side, index: 1 },
-  committed: 0,
-  view: [],
-  former: [],
-  lastCommand: 0,
-  joining: false,
-  observer: false,
-  stopped: false,
-  runs: [],
-});
+const statusOf = (side?: RaftEpoch) =>
+  status({
+    term: side?.term ?? 0,
+    sides: side ? [side] : [],
+    last: side && { epoch: side, index: 1 },
+    joining: false,
+  });
 
 /** A group of two, dynamic, with the same log of one forced opening; the other one is bonded. */
 function pair(): Harness {
@@ -34,7 +24,7 @@ function pair(): Harness {
       },
     ],
   });
-  h.receive(1, status(side));
+  h.receive(1, statusOf(side));
   h.run();
   return h;
 }
@@ -80,7 +70,7 @@ describe('a member of its view whose bond just broke', () => {
 describe('a bonded member with a log, lost just before a group may be founded', () => {
   test('keeps an empty member from founding one for an election timeout (D5)', () => {
     const h = new Harness({ mode: 'dynamic', size: 2 });
-    h.receive(1, status(epochOf(1, 1)));
+    h.receive(1, statusOf(epochOf(1, 1)));
     waitLong(h);
     lose(h, false);
     expect(msUntilItLeads(h)).toBeGreaterThanOrEqual(ELECTION_MS);
@@ -88,7 +78,7 @@ describe('a bonded member with a log, lost just before a group may be founded', 
 
   test('does not when it was empty too', () => {
     const h = new Harness({ mode: 'dynamic', size: 2 });
-    h.receive(1, status());
+    h.receive(1, statusOf());
     lose(h, false);
     expect(msUntilItLeads(h)).toBeLessThan(ELECTION_MS);
   });

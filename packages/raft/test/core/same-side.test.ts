@@ -1,24 +1,10 @@
 import { expect, test } from 'vitest';
-import { epochOf, Harness, id, opening } from './harness.ts';
+import { epochOf, Harness, id, opening, status } from './harness.ts';
 
 test('a leader whose appends are followed is of this side, whatever its last status said (D2)', () => {
   const side = epochOf(1, 1);
   const h = new Harness({ mode: 'dynamic', term: 1, log: [{ epoch: side, entries: [opening(3, true)] }] });
-  h.receive(1, {
-    type: 'Status',
-    term: 0,
-    sides: [],
-    epoch: undefined,
-    last: undefined,
-    committed: 0,
-    view: [],
-    former: [],
-    lastCommand: 0,
-    joining: true,
-    observer: false,
-    stopped: false,
-    runs: [],
-  });
+  h.receive(1, status());
   const isForeign = () => {
     const peer = h.state.peers.get(id(1));
     return peer && h.state.isForeign(peer);

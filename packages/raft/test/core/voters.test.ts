@@ -1,4 +1,4 @@
-import type { PeerId, RaftBody } from '@mosaik/wire';
+import type { PeerId } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/core/effect.ts';
 import type { Leadership } from '../../src/core/leadership.ts';
@@ -12,27 +12,13 @@ import {
   member,
   opening,
   propose,
+  status,
 } from './harness.ts';
 
 const set = (...indexes: number[]) => indexes.map(member);
 
 /** A bonded member that is not in the set, as it describes itself. */
-const status = (extra: Partial<Extract<RaftBody, { type: 'Status' }>> = {}): RaftBody => ({
-  type: 'Status',
-  term: 1,
-  sides: [],
-  epoch: undefined,
-  last: undefined,
-  committed: 0,
-  view: [],
-  former: [],
-  lastCommand: 0,
-  joining: true,
-  observer: false,
-  stopped: false,
-  runs: [],
-  ...extra,
-});
+const outsider = (extra: Parameters<typeof status>[0] = {}) => status({ term: 1, ...extra });
 
 /** Leads voters 0, 1 and 2; member 3 is bonded too. Its opening, at index 3, is committed unless told otherwise. */
 const leading = ({ committed = true } = {}): Harness => {
@@ -42,7 +28,7 @@ const leading = ({ committed = true } = {}): Harness => {
     log: [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }],
   });
   h.lead();
-  h.receive(3, status());
+  h.receive(3, outsider());
   if (committed) for (const from of [1, 2]) h.ack(from, 3);
   return h;
 };
@@ -107,7 +93,7 @@ describe('a voter is added', () => {
 
   test('but not an observer', () => {
     const h = leading();
-    h.receive(3, status({ observer: true }));
+    h.receive(3, outsider({ observer: true }));
     expect(add(h, 3)).toContainEqual(refused('NotAVoter'));
   });
 
@@ -122,7 +108,7 @@ describe('a voter is added', () => {
     expect(h.core.log.members).toEqual(set(0, 1, 2, 3));
     h.input({ type: 'bond-down', peer: id(3), departed: false });
     h.input({ type: 'bond-up', peer: id(3), incarnation: 77n });
-    h.receive(3, status(), 77n);
+    h.receive(3, outsider(), 77n);
     h.advance(HEARTBEAT_MS);
     expect(h.core.log.members).toEqual(set(0, 1, 2));
     expect(h.core.log.learners).toEqual([id(3)]);
@@ -184,7 +170,7 @@ describe('a voter is removed', () => {
     expect(h.core.log.members).toEqual(set(0, 1, 2));
     h.input({ type: 'bond-down', peer: id(2), departed: false });
     h.input({ type: 'bond-up', peer: id(2), incarnation: 77n });
-    h.receive(2, status(), 77n);
+    h.receive(2, outsider(), 77n);
     h.nowMs += ELECTION_MS;
     h.ack(1, 3);
     expect(h.advance(HEARTBEAT_MS)).toContainEqual(refused('NoQuorum'));
@@ -198,7 +184,7 @@ describe('a voter is removed', () => {
   test('but nobody, if meanwhile the set was changed otherwise', () => {
     const h = leading();
     askToRemove(h, 2);
-    h.receive(2, status(), 77n);
+    h.receive(2, outsider(), 77n);
     h.ack(1, 3);
     expect(h.core.log.learners).toEqual([id(2)]);
     const { round } = h.state.leadership as Leadership;

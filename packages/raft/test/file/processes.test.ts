@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fileLogStorage } from '@mosaik/raft/file';
 import { runLogStorageSuite } from '@mosaik/raft/testing';
-import { build } from 'esbuild';
+import { bundle } from '@mosaik/tooling-config/bundle';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { append, HARD, texts } from './support.ts';
 
@@ -45,15 +45,9 @@ describe('fileLogStorage', () => {
 describe('one process at a time', { timeout: 60_000 }, () => {
   const executable = join(temporary, 'writer.mjs');
   beforeAll(async () => {
-    await build({
+    await bundle({
       entryPoints: [fileURLToPath(new URL('writer-process.ts', import.meta.url))],
       outfile: executable,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      conditions: ['@mosaik/source'],
-      logLevel: 'silent',
     });
   });
 
