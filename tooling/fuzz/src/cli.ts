@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { checkDecode } from './codec-check.ts';
+import { Coverage } from './coverage.ts';
 import { type FuzzOptions, type FuzzResult, fuzzCodecs } from './fuzz-codecs.ts';
 import { MAX_INPUT_BYTES } from './mutator.ts';
 import { fuzzQuic, type QuicFuzzOptions } from './quic.ts';
@@ -12,11 +13,13 @@ const HANG_MS = 10_000;
 const targets = ['wire', 'quic', 'tls'] as const;
 
 const usage = `usage: pnpm fuzz [TARGET] [--seconds N] [--inputs N] [--seed N]
+       pnpm fuzz wire --guided [...]
        pnpm fuzz wire --replay NAME:HEX
   TARGET       ${targets.join(', ')}; default: wire
   --seconds N  how long; default 30
   --inputs N   stop after so many inputs
   --seed N     decides every input; default: drawn from the clock
+  --guided     keeps the inputs that run code which none before ran, by the engine's coverage
   --replay     checks one input, as a failure printed it`;
 
 /** What the fuzzing thread writes and the watching one reads: inputs so far, codec, length, then the input. */
@@ -31,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       inputs: { type: 'string' },
       seed: { type: 'string' },
       replay: { type: 'string' },
+      guided: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -46,16 +50,21 @@ export async function main(argv: readonly string[]): Promise<number> {
     console.error('fuzz: --seconds, --inputs and --seed take whole numbers');
     return 2;
   }
+  if (values.guided && target !== 'wire') {
+    console.error(`fuzz: --guided is for wire, not for ${target}`);
+    return 2;
+  }
   if (target === 'quic') return runQuic({ seed, inputs, seconds });
   if (target === 'tls') return runTls({ seed, inputs, seconds });
   if (values.replay !== undefined) return replay(values.replay);
 
   const startedMs = performance.now();
-  const result = await watched({ seed, inputs, seconds });
+  const result = await watched({ seed, inputs, seconds, guided: values.guided });
   const tookS = (performance.now() - startedMs) / 1000;
   const share = ((result.accepted / Math.max(1, result.inputs)) * 100).toFixed(1);
   console.log(
-    `fuzz ${target}: seed ${seed}, ${result.inputs} inputs in ${tookS.toFixed(1)} s, ${share} % of them decoded`,
+    `fuzz ${target}: seed ${seed}, ${result.inputs} inputs in ${tookS.toFixed(1)} s, ${share} % of them decoded` +
+      (result.seenBytes === undefined ? '' : `, ${result.seenBytes} characters of code ran`),
   );
   if (!result.failure) return 0;
   const { subject, problem, hex } = result.failure;
@@ -101,7 +110,7 @@ function replay(text: string): number {
 }
 
 /** Runs the fuzzer in a thread of its own, so that an input that never ends is seen. */
-async function watched(options: FuzzOptions): Promise<FuzzResult> {
+async function watched(options: WatchedOptions): Promise<WatchedResult> {
   const board = new SharedArrayBuffer(4 * BOARD_WORDS + MAX_INPUT_BYTES);
   const worker = new Worker(new URL(import.meta.url), { workerData: { board, options } });
   const words = new Int32Array(board, 0, BOARD_WORDS);
@@ -124,7 +133,7 @@ async function watched(options: FuzzOptions): Promise<FuzzResult> {
       });
       void worker.terminate();
     }, HANG_MS);
-    worker.once('message', (result: FuzzResult) => {
+    worker.once('message', (result: WatchedResult) => {
       clearInterval(timer);
       resolve(result);
     });
@@ -135,9 +144,18 @@ async function watched(options: FuzzOptions): Promise<FuzzResult> {
   });
 }
 
+interface WatchedOptions extends FuzzOptions {
+  guided: boolean;
+}
+
+interface WatchedResult extends FuzzResult {
+  /** Guided: how much code ran. */
+  seenBytes?: number | undefined;
+}
+
 interface Work {
   board: SharedArrayBuffer;
-  options: FuzzOptions;
+  options: WatchedOptions;
 }
 
 if (!isMainThread) {
@@ -152,7 +170,11 @@ if (!isMainThread) {
     shown.set(input);
     Atomics.add(words, 0, 1);
   };
-  parentPort?.postMessage(fuzzCodecs(wireSubjects(), { ...options, onInput }));
+  // The bundle is all that there is of ours.
+  const coverage = options.guided ? Coverage.start((url) => url === import.meta.url) : undefined;
+  const result = fuzzCodecs(wireSubjects(), { ...options, coverage, onInput });
+  coverage?.stop();
+  parentPort?.postMessage({ ...result, seenBytes: coverage?.seenBytes });
 }
 
 function parseCount(text: string): number | undefined {

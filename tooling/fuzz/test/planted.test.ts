@@ -1,6 +1,7 @@
 import { bytes, type Codec, Reader, struct, u16, u32, vec } from '@mosaik/wire';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { checkDecode } from '../src/codec-check.ts';
+import { Coverage } from '../src/coverage.ts';
 import { fuzzCodecs, type Subject } from '../src/fuzz-codecs.ts';
 import { createMutator } from '../src/mutator.ts';
 import { wireSubjects } from '../src/wire-subjects.ts';
@@ -8,6 +9,7 @@ import { wireSubjects } from '../src/wire-subjects.ts';
 const Sound = struct('Planted', { count: u16, items: vec(u32, { max: 100 }), data: bytes({ max: 50 }) });
 const seeds = [Sound.encode({ count: 300, items: [1, 70_000], data: Uint8Array.of(1, 2, 3) })];
 type Planted = ReturnType<typeof Sound.decode>;
+const STEPS_INPUTS = 100_000;
 
 function fuzz(decode: (bytes: Uint8Array) => Planted) {
   const subject: Subject = {
@@ -56,6 +58,33 @@ describe('catches a planted', () => {
   test('value that is not its own', () => {
     const { failure } = fuzz((input) => ({ ...Sound.decode(input), count: 1 }));
     expect(failure?.problem).toMatch(/^decodes, but is encoded as /);
+  });
+});
+
+describe('a crash behind bytes that are only right together', () => {
+  // Each step is code of its own, and an input that comes a step further is refused like all others.
+  const decode = (input: Uint8Array): Planted => {
+    if ((input[0] ?? 0) >> 4 === 0xb) {
+      if ((input[1] ?? 0) >> 4 === 0x9) {
+        if ((input[2] ?? 0) >> 4 === 0x6) {
+          if ((input[3] ?? 0) >> 4 === 0xd) throw new TypeError('planted');
+        }
+      }
+    }
+    return Sound.decode(new Uint8Array(0));
+  };
+  const subject = { name: 'Planted', codec: { encode: Sound.encode, decode } as Codec<unknown>, seeds };
+
+  test('is found where coverage guides', () => {
+    const coverage = Coverage.start((url) => url.endsWith('planted.test.ts'));
+    onTestFinished(() => coverage.stop());
+    const { failure } = fuzzCodecs([subject], { seed: 1, inputs: STEPS_INPUTS, coverage });
+    expect(failure?.problem).toBe('decode throws TypeError: planted');
+    expect(coverage.seenBytes).toBeGreaterThan(0);
+  });
+
+  test('is not found in as many inputs without', () => {
+    expect(fuzzCodecs([subject], { seed: 1, inputs: STEPS_INPUTS }).failure).toBeUndefined();
   });
 });
 
