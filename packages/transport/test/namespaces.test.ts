@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundle } from '@mosaik/tooling-config/bundle';
 import { CloseCode } from '@mosaik/wire';
 import { systemClock } from '@mosaik/wire/runtime';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { Order, Report, transports } from './namespace-peer.ts';
 
@@ -21,20 +21,14 @@ const SLACK_MS = 3000;
 const obstacle = whyNot();
 // Inside of the package: the bundle looks for the library's binary from where it lies.
 let directory = '';
-const bundle = () => join(directory, 'peer.mjs');
+const peerFile = () => join(directory, 'peer.mjs');
 
 beforeAll(async () => {
   if (obstacle !== undefined) return;
   directory = mkdtempSync(fileURLToPath(new URL('.namespaces-', import.meta.url)));
-  await build({
+  await bundle({
     entryPoints: [fileURLToPath(new URL('namespace-peer.ts', import.meta.url))],
-    outfile: bundle(),
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    conditions: ['@mosaik/source'],
-    external: ['@matrixai/*'],
+    outfile: peerFile(),
     logLevel: 'silent',
   });
 });
@@ -69,7 +63,7 @@ class Peer {
   echoed = 0;
 
   constructor(namespace: string, ...args: readonly string[]) {
-    const command = ['netns', 'exec', namespace, process.execPath, bundle(), ...args];
+    const command = ['netns', 'exec', namespace, process.execPath, peerFile(), ...args];
     this.#child = spawn('ip', command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#child.on('message', (said: Report) => {
       this.#reports.push(said);
