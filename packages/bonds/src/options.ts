@@ -70,7 +70,7 @@ export interface BondManagerInit {
   onBondUp(bond: Bond): void;
   /** The bond is no longer in `bonds`. Must not throw. */
   onBondDown(bond: Bond, reason: BondDownReason): void;
-  /** A Raft message, a view valid during the call or longer. A WireError closes the bond with 400. */
+  /** A Raft message of the bond in `bonds`, a view valid during the call or longer. A WireError closes the bond with 400. */
   onRaft(peer: PeerId, message: Uint8Array): void;
   clock?: Clock | undefined;
   rng?: Rng | undefined;
