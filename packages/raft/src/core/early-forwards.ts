@@ -12,15 +12,20 @@ type Forward = Extract<RaftBody, { type: 'Forward' }>;
 export class EarlyForwards {
   #queue: { readonly from: PeerId; readonly body: Forward }[] = [];
   #bytes = 0;
+  #count = 0;
 
   /** Whether it was kept; not if it is for another epoch, or more than one member may forward. */
   keep(s: RaftState, from: PeerId, body: Forward): boolean {
     if (!this.#isAwaited(s, body)) return false;
     let bytes = 0;
     for (const run of body.proposals) bytes += runBytes(run);
-    if (this.#bytes + bytes > s.config.limits.maxForwardBytes) return false;
+    const { maxForwardBytes, maxUncommittedEntries } = s.config.limits;
+    // A message without proposals weighs something too.
+    const count = Math.max(1, body.proposals.length);
+    if (this.#bytes + bytes > maxForwardBytes || this.#count + count > maxUncommittedEntries) return false;
     this.#queue.push({ from, body });
     this.#bytes += bytes;
+    this.#count += count;
     return true;
   }
 
@@ -31,6 +36,7 @@ export class EarlyForwards {
     const queue = this.#queue;
     this.#queue = [];
     this.#bytes = 0;
+    this.#count = 0;
     return queue;
   }
 

@@ -5,6 +5,7 @@ import { addFollower } from './roles/leader.ts';
 import { meetForeignLeader } from './sides.ts';
 import { describeSelf } from './standing.ts';
 import type { RaftState } from './state.ts';
+import { expectNewLeader } from './transfer.ts';
 import { genesisVoters } from './witness.ts';
 
 /** Says where this member stands: to one peer when their bond forms, to all on change and now and then. */
@@ -28,6 +29,8 @@ export function handleStatus(s: RaftState, peer: Peer, body: Standing, nowMs: nu
   if (s.leader === peer.id && !follows && s.role === 'follower' && isOver(s, body)) {
     s.clearLeader();
     hastenElection(s, nowMs);
+    // It voted for somebody whose request, or first append, is still on its way here.
+    if (!body.stopped && body.term > s.term) expectNewLeader(s, nowMs);
   }
   if (s.role === 'leader' && !follows && s.leadership?.progress.get(peer.id)?.engaged && s.isForeign(peer))
     addFollower(s, peer.id, peer.incarnation, nowMs);
@@ -52,7 +55,13 @@ function maybeCutDelayShort(s: RaftState, nowMs: number): void {
 
 /** Its leader says that it leads no more, or is elsewhere. A later epoch of the same leader comes with its appends. */
 function isOver(s: RaftState, body: Standing): boolean {
+  if (isFromBefore(s, body)) return false;
   return body.stopped || body.epoch === undefined || body.epoch.leader !== s.leader || body.term < s.term;
+}
+
+/** It said that before it was elected, and appends overtook it: its log has its opening entry from then on. */
+function isFromBefore(s: RaftState, { stopped, term, sides, last }: Standing): boolean {
+  return !stopped && term <= s.term && sameEpoch(sides[0], s.side) && !sameEpoch(last?.epoch, s.epoch);
 }
 
 /** Keeps since when a peer is on another side; both logs may have changed. */

@@ -1,7 +1,7 @@
 import type { RaftRequest } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/core/effect.ts';
-import { command, ELECTION_MS, epochOf, forward, Harness, id, opening, propose } from './harness.ts';
+import { command, ELECTION_MS, epochOf, forward, Harness, id, opening, propose, status } from './harness.ts';
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
@@ -242,6 +242,38 @@ describe('a follower', () => {
     ]);
   });
 
+  describe('whose leader says that it leads no more', () => {
+    const told = (term: number) => {
+      const h = following();
+      h.receive(1, status({ term, last: { epoch: epochOf(1, 1), index: 2 }, joining: false }));
+      proposeTo(h, 1, 'x');
+      return h;
+    };
+
+    test('waits for the one that it voted for, who may ask here later', () => {
+      const h = told(2);
+      expect(h.run()).not.toContainEqual(expect.objectContaining({ type: 'refused' }));
+      h.receive(2, heartbeat(2, 2));
+      expect(Harness.sent(h.run())).toContainEqual([2, forward(epochOf(2, 2), 1, [[encode('x')]])]);
+    });
+
+    test.each([
+      ['while it campaigned', 2, undefined],
+      ['while it followed the one before', 1, epochOf(1, 1)],
+    ])('does not take for that what it said %s, and an append overtook', (_, term, epoch) => {
+      const h = following();
+      h.receive(2, heartbeat(2, 2));
+      h.receive(2, status({ term, epoch, last: { epoch: epochOf(1, 1), index: 2 }, joining: false }));
+      expect(h.state.leader).toBe(id(2));
+      h.receive(2, status({ term: 2, last: { epoch: epochOf(2, 2), index: 3 }, joining: false }));
+      expect(h.state.leader).toBeUndefined();
+    });
+
+    test('does not wait when nobody campaigned', () => {
+      expect(told(1).run()).toContainEqual({ type: 'refused', first: 1, count: 1, reason: 'Offline' });
+    });
+  });
+
   describe('that voted for the next leader', () => {
     const voted = (session = 0) => {
       const h = following();
@@ -344,10 +376,13 @@ describe('a follower', () => {
       ]);
     });
 
-    test('keeps a bounded amount of it', () => {
-      const { h, epoch } = campaigning({ maxForwardBytes: 100 });
-      h.receive(2, forward(epoch, 7, [[new Uint8Array(80)]]));
-      h.receive(3, forward(epoch, 7, [[new Uint8Array(80)]]));
+    test.each([
+      ['bytes', { maxForwardBytes: 100 }, 80],
+      ['commands', { maxUncommittedEntries: 1 }, 0],
+    ])('keeps a bounded amount of it: %s', (_, limits, bytes) => {
+      const { h, epoch } = campaigning(limits);
+      h.receive(2, forward(epoch, 7, [[new Uint8Array(bytes)]]));
+      h.receive(3, forward(epoch, 7, [[new Uint8Array(bytes)]]));
       expect(Harness.sent(h.run())).toEqual([
         [3, { type: 'Refused', first: 7, count: 1, reason: { type: 'Moving' } }],
       ]);

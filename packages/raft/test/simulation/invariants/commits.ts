@@ -67,12 +67,12 @@ export const commits: CreateInvariant = (checker, cluster) => {
   };
 
   /**
-   * Where two are a majority, a follower commits with its leader, which learns of it a little later. (What the epochs
-   * before left behind others may know, and tell by a snapshot.)
+   * Where two are a majority, a follower commits with its leader, which learns of it a little later. (What came with a
+   * snapshot somebody else counted, or the epochs before left behind.)
    */
   function isFirstToKnow({ core }: SimNode): boolean {
     const { leader: id, commit, epoch, log } = core.state;
-    if (!sameEpoch(log.epochAt(commit), epoch)) return false;
+    if (commit <= log.base || !sameEpoch(log.epochAt(commit), epoch)) return false;
     const leader = id === undefined ? undefined : cluster.nodes.find((other) => other.id === id);
     if (!leader?.alive || leader.core.state.role !== 'leader') return false;
     return sameEpoch(leader.core.state.epoch, epoch) && commit > leader.core.state.commit;
