@@ -132,6 +132,11 @@ describe('mosaik', { timeout: 60_000 }, () => {
     expect([code, stderr]).toEqual([1, 'mosaik: http://127.0.0.1:2: nothing listens there\n']);
   });
 
+  it('says why an address can not be asked', async () => {
+    const { code, stderr } = await runMosaik(['status', '--http', '127.0.0.1:1']);
+    expect([code, stderr]).toEqual([1, 'mosaik: http://127.0.0.1:1: fetch failed: bad port\n']);
+  });
+
   it('shows its help on request, with exit code 0', async () => {
     const { code, stdout } = await runMosaik(['up', '--help']);
     expect(code).toBe(0);

@@ -162,7 +162,7 @@ describe('a mesh under random faults', () => {
       await simulation.run(2 + (seed % 4));
       await simulation.checkTraffic();
     } catch (error) {
-      const replay = `MOSAIK_SEED=${seed} npx vitest run packages/bonds/test/simulation.test.ts`;
+      const replay = `MOSAIK_SEED=${seed} pnpm vitest run packages/bonds/test/simulation.test.ts`;
       throw new Error(`replay: ${replay}\n${simulation.trace.join('\n')}`, { cause: error });
     }
   });

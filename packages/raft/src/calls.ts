@@ -280,7 +280,7 @@ const REFUSALS = {
   TooLarge: ['too-large', 'the leader refuses commands of this size: nothing was appended'],
   Moving: ['offline', 'leadership is being handed over: nothing was appended'],
   ChangeInProgress: ['change-in-progress', 'the set can not be changed before its last change is committed'],
-  NotAVoter: ['not-a-voter', 'this member is not in the set, or cannot be chosen'],
+  NotAVoter: ['not-a-voter', 'that member is not in the set, or cannot be chosen'],
   NotElected: ['timeout', 'the member that was to take over was not elected in time'],
 } as const;
 

@@ -127,7 +127,7 @@ async function run(seed: number): Promise<{ told: number; left: number }> {
 
 describe('what was applied and is gone was reported, and nothing that is there (consensus D8)', () => {
   test.each(Array.from({ length: RUNS }, (_, i) => FIRST + i))(
-    'SIM_RUNS=1 SIM_SEED=%i npx vitest run packages/raft/test/reverted-random.test.ts',
+    'SIM_RUNS=1 SIM_SEED=%i pnpm vitest run packages/raft/test/reverted-random.test.ts',
     async (seed) => {
       const { told, left } = await run(seed);
       expect([told > 0, left > 20]).toEqual([true, true]);

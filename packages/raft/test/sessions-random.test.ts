@@ -85,7 +85,7 @@ async function run(seed: number): Promise<number> {
 
 describe('each sequence of a session is applied at most once, and what was answered is there', () => {
   test.each(Array.from({ length: RUNS }, (_, i) => FIRST + i))(
-    'SIM_RUNS=1 SIM_SEED=%i npx vitest run packages/raft/test/sessions-random.test.ts',
+    'SIM_RUNS=1 SIM_SEED=%i pnpm vitest run packages/raft/test/sessions-random.test.ts',
     async (seed) => {
       expect(await run(seed)).toBeGreaterThan(20);
     },

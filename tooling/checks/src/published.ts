@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
@@ -42,5 +42,18 @@ export function missingExports(manifest: Manifest, tarball: Uint8Array): string[
   const named = Object.values(manifest.publishConfig?.exports ?? manifest.exports ?? {}).flatMap((target) =>
     typeof target === 'string' ? [target] : Object.values(target),
   );
+  return named.filter((path) => !packed.fileExists(join('/node_modules', packed.packageName, path)));
+}
+
+/** Files of the package that its README names, as a link or as code, and the tarball lacks. Tests are not published. */
+export function missingFromReadme(directory: string, tarball: Uint8Array): string[] {
+  const packed = createPackageFromTarballData(tarball);
+  const readme = readFileSync(join(directory, 'README.md'), 'utf8');
+  const named = [...readme.matchAll(/\]\((?:\.\/)?([\w/.-]+)[^)]*\)|`((?:src|examples)\/[\w/.-]+)`/g)]
+    .map(([, link, code]) => link ?? code ?? '')
+    .filter(
+      (path) =>
+        !path.startsWith('..') && statSync(join(directory, path), { throwIfNoEntry: false })?.isFile(),
+    );
   return named.filter((path) => !packed.fileExists(join('/node_modules', packed.packageName, path)));
 }

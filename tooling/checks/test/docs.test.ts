@@ -1,5 +1,7 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import { exampleProblems } from '../src/docs.ts';
 import { readWorkspace, repository } from '../src/workspace.ts';
@@ -19,6 +21,25 @@ describe('the READMEs of this repository', { timeout: 60_000 }, () => {
       .filter(({ directory }) => !directory.startsWith(join(repository, 'tooling')))
       .filter(({ directory }) => !existsSync(join(directory, 'README.md')));
     expect(missing.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+// Of the layers: the quick start is run by a test of the network, and the others need peers or values of the reader's.
+describe.each(['raft', 'transport', 'wire'])('the example of %s', (layer) => {
+  test('runs to its end as written', { timeout: 30_000 }, () => {
+    const directory = join(repository, 'packages', layer);
+    const [, code = ''] =
+      /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(directory, 'README.md'), 'utf8')) ?? [];
+    const { outputText } = ts.transpileModule(code, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    });
+    const ran = spawnSync(process.execPath, ['--input-type=module', '--eval', outputText], {
+      cwd: directory,
+      env: { ...process.env, NODE_OPTIONS: '' },
+      encoding: 'utf8',
+    });
+    expect(ran.stderr).not.toMatch(/Error|unsettled/);
+    expect([outputText.length > 0, ran.status]).toEqual([true, 0]);
   });
 });
 

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { missingExports, packAll, publishedProblems } from '../src/published.ts';
+import { missingExports, missingFromReadme, packAll, publishedProblems } from '../src/published.ts';
 import { readWorkspace, repository } from '../src/workspace.ts';
 import { directoryOf } from './fixture.ts';
 
@@ -38,6 +38,10 @@ describe.each(packages.map((owner) => [owner.name, owner] as const))(
 
     test('as packed has every file that its exports map names', () => {
       expect(missingExports(owner.manifest, tarballOf(name))).toEqual([]);
+    });
+
+    test('as packed has every file of its own that its README names', () => {
+      expect(missingFromReadme(owner.directory, tarballOf(name))).toEqual([]);
     });
 
     test('as packed satisfies publint and attw', async () => {

@@ -25,7 +25,12 @@ export function describeError(error: unknown): string {
   const code = systemErrorCode(error);
   const known = code === undefined ? undefined : SYSTEM_ERRORS[code];
   if (known) return known;
-  return oneLine(error instanceof Error ? error.message : String(error));
+  if (!(error instanceof Error)) return oneLine(String(error));
+  // `fetch` says why only in the cause.
+  const { message, cause } = error;
+  return oneLine(
+    message === 'fetch failed' && cause instanceof Error ? `${message}: ${cause.message}` : message,
+  );
 }
 
 export function oneLine(text: string): string {

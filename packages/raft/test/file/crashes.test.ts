@@ -144,7 +144,7 @@ test(`a crash at any moment leaves what some number of writes left, none fewer t
   for (let seed = SEED; seed < SEED + RUNS; seed += 1) {
     await run(seed).catch((cause: unknown) => {
       throw new Error(
-        `rerun with STORE_SEED=${seed} STORE_RUNS=1 npx vitest run --config tooling/config/vitest.config.ts packages/raft/test/file/crashes.test.ts`,
+        `rerun with STORE_SEED=${seed} STORE_RUNS=1 pnpm vitest run packages/raft/test/file/crashes.test.ts`,
         { cause },
       );
     });

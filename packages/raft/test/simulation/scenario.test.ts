@@ -14,7 +14,7 @@ describe.each(['dynamic', 'voters'] as const)('a group in %s mode, whatever happ
     try {
       return runScenario({ seed, mode });
     } catch (error) {
-      const replay = `SIM_SEED=${seed} SIM_RUNS=1 npx vitest run packages/raft/test/simulation/scenario.test.ts -t ${mode}`;
+      const replay = `SIM_SEED=${seed} SIM_RUNS=1 pnpm vitest run packages/raft/test/simulation/scenario.test.ts -t ${mode}`;
       throw new Error(`seed ${seed}, replay with: ${replay}\n${(error as Error).message}`, { cause: error });
     }
   };

@@ -3,7 +3,7 @@ import { command, epochOf, opening } from '../core/harness.ts';
 import { peerOf, Stage } from './stage.ts';
 
 /**
- * Every message exchange as text, in the file of the same name; `npx vitest run packages/raft/test/transcripts -u` writes
+ * Every message exchange as text, in the file of the same name; `pnpm vitest run packages/raft/test/transcripts -u` writes
  * the files anew, and the difference is what changed.
  */
 const matches = (name: string, stage: Stage) => expect(stage.text).toMatchFileSnapshot(`./${name}.txt`);
