@@ -30,6 +30,12 @@ describe('the HTTP API of a group of three', () => {
     return { network, group, app };
   }
 
+  function isWhole(): boolean {
+    const statuses = members.map(({ group }) => group.status.value);
+    const leaders = new Set(statuses.map(({ leader, term }) => `${leader} ${term}`));
+    return leaders.size === 1 && statuses.every(({ online, members: { length } }) => online && length === 3);
+  }
+
   beforeAll(async () => {
     const first = await join([]);
     members.push(first, await join(first.network.addresses), await join(first.network.addresses));
@@ -39,6 +45,8 @@ describe('the HTTP API of a group of three', () => {
         await group.when.online();
       }),
     );
+    // Members that began before they met lead a side each until one gives way.
+    while (!isWhole()) await Promise.race(members.map(({ group }) => group.status.changed()));
   });
   afterAll(() => Promise.all(members.map(({ network }) => network.close())));
 
