@@ -20,6 +20,7 @@ import { openCore } from './open-core.ts';
 import { type PendingCall, uncertain } from './pending.ts';
 import { Proposer } from './proposer.ts';
 import { Queries } from './queries.ts';
+import { rehearse } from './rehearsal.ts';
 import { routeEffect } from './route-effect.ts';
 import type { RaftStatus, VoterSet } from './status.ts';
 import { StatusPublisher } from './status-publisher.ts';
@@ -53,6 +54,7 @@ export class RaftNode<C, Q, R, O = void> {
     assertJoinable(init, init.localId);
     const storage = init.storage ?? memoryLogStorage();
     const core = await openCore(init, storage);
+    rehearse(init.components.clock);
     return new RaftNode(init, storage, core);
   }
 
