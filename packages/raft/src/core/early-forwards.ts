@@ -1,6 +1,6 @@
 import type { PeerId, RaftBody } from '@mosaik/wire';
 import { sameEpoch } from './epoch.ts';
-import { runBytes } from './proposal-batch.ts';
+import { batchBytes } from './proposal-batch.ts';
 import type { RaftState } from './state.ts';
 
 type Forward = Extract<RaftBody, { type: 'Forward' }>;
@@ -17,8 +17,7 @@ export class EarlyForwards {
   /** Whether it was kept; not if it is for another epoch, or more than one member may forward. */
   keep(s: RaftState, from: PeerId, body: Forward): boolean {
     if (!this.#isAwaited(s, body)) return false;
-    let bytes = 0;
-    for (const run of body.proposals) bytes += runBytes(run);
+    const bytes = batchBytes(body);
     const { maxForwardBytes, maxUncommittedEntries } = s.config.limits;
     // A message without proposals weighs something too.
     const count = Math.max(1, body.proposals.length);

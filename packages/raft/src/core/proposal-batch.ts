@@ -26,6 +26,13 @@ export function part(batch: ProposalBatch, start: number, end: number): Proposal
   };
 }
 
+/** What all commands of a batch weigh. */
+export function batchBytes({ proposals }: Pick<ProposalBatch, 'proposals'>): number {
+  let bytes = 0;
+  for (const run of proposals) bytes += runBytes(run);
+  return bytes;
+}
+
 /** What the commands of a run weigh. */
 export function runBytes(run: readonly Uint8Array[]): number {
   let bytes = 0;

@@ -2,7 +2,7 @@ import type { LogEntry, PeerId, RaftBody, RaftEpoch, UniqueId } from '@mosaik/wi
 import type { RefusalReason } from './effect.ts';
 import { sameEpoch } from './epoch.ts';
 import { SESSION_BYTES } from './log.ts';
-import { type ProposalBatch, part, runBytes } from './proposal-batch.ts';
+import { batchBytes, type ProposalBatch, part, runBytes } from './proposal-batch.ts';
 import type { RaftState } from './state.ts';
 
 type Forward = Extract<RaftBody, { type: 'Forward' }>;
@@ -12,8 +12,8 @@ type OpenSession = Extract<RaftBody, { type: 'OpenSession' }>;
 /** Appends proposals where this member leads, else forwards them to the leader; none while leadership is moving. */
 export function handlePropose(s: RaftState, batch: ProposalBatch, nowMs: number): void {
   const { first, proposals } = batch;
-  const bytes = proposals.reduce((total, run) => total + runBytes(run), 0);
   if (s.held.active) {
+    const bytes = batchBytes(batch);
     const successor = s.held.successorFor(s, batch, bytes);
     if (successor) forwardAll(s, successor, batch, nowMs);
     else s.held.add(s, batch, bytes);
@@ -23,7 +23,7 @@ export function handlePropose(s: RaftState, batch: ProposalBatch, nowMs: number)
     append(s, batch, answerHere(s, first));
     return;
   }
-  const target = forwardTarget(s, bytes, batch.session);
+  const target = forwardTarget(s, batchBytes(batch), batch.session);
   if ('reason' in target) s.emit({ type: 'refused', first, count: proposals.length, reason: target.reason });
   else forwardAll(s, target, batch, nowMs);
 }

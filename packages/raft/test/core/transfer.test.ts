@@ -219,18 +219,20 @@ describe('a follower', () => {
     expect(h.run()).toEqual([]);
   });
 
+  /** Member 2 campaigns, because the leader of term 1 asked it to. */
+  const vote = (transferOf: number) =>
+    ({
+      type: 'VoteRequest',
+      epoch: epochOf(2, 2),
+      pre: false,
+      side: undefined,
+      lastTerm: 1,
+      lastIndex: 2,
+      forced: undefined,
+      transfer: epochOf(1, transferOf),
+    }) as const;
+
   test('helps to replace its living leader exactly when that asked for it', () => {
-    const vote = (transferOf: number) =>
-      ({
-        type: 'VoteRequest',
-        epoch: epochOf(2, 2),
-        pre: false,
-        side: undefined,
-        lastTerm: 1,
-        lastIndex: 2,
-        forced: undefined,
-        transfer: epochOf(1, transferOf),
-      }) as const;
     const h = following();
     h.receive(2, vote(2));
     expect(Harness.sent(h.run())).toEqual([]);
@@ -280,16 +282,7 @@ describe('a follower', () => {
       h.input(propose(1, [[encode('x')]], session));
       h.receive(1, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
       h.run();
-      h.receive(2, {
-        type: 'VoteRequest',
-        epoch: epochOf(2, 2),
-        pre: false,
-        side: undefined,
-        lastTerm: 1,
-        lastIndex: 2,
-        forced: undefined,
-        transfer: epochOf(1, 1),
-      });
+      h.receive(2, vote(1));
       return h;
     };
     const forwards = (effects: readonly Effect[]) =>
