@@ -92,14 +92,15 @@ export class BareQuic {
       const read = connection.streamRecv(STREAM, this.#room);
       if (read) this.#onBytes(this.#room.subarray(0, read[0]));
     }
-    this.#flush();
+    // The acknowledgement goes along with what is sent in answer.
+    queueMicrotask(this.#flush);
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     if (!this.#connection || !this.#remote) return;
     for (let sent = this.#connection.send(this.#out); sent; sent = this.#connection.send(this.#out))
       this.#socket.send(this.#out, 0, sent[0], this.#remote.port, this.#remote.host);
-  }
+  };
 
   #handleTimer(): void {
     if (this.#connection?.timeout() !== 0) return;

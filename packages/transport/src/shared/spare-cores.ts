@@ -3,11 +3,8 @@ import { availableParallelism } from 'node:os';
 
 /** How long one look at the host counts. */
 const LOOK_MS = 5;
-/** After a look that found none to spare the next one waits for this, then for twice as long, up to the last. */
-const FIRST_PAUSE_MS = 10;
-const LAST_PAUSE_MS = 1000;
-/** So many looks in a row that found one make up for what was found before. */
-const CALM_LOOKS = 20;
+/** The longest time between two looks at a host that has none to spare. */
+const LAST_PAUSE_MS = 100;
 
 /** Whether the host has a core for everything that wants to run, this process included: nobody waits while we poll. */
 export class SpareCores {
@@ -15,8 +12,7 @@ export class SpareCores {
   readonly #running: () => number | undefined;
   #spare = false;
   #untilMs = Number.NEGATIVE_INFINITY;
-  #pauseMs = FIRST_PAUSE_MS;
-  #calm = 0;
+  #pauseMs = LOOK_MS;
 
   /** `running`: how many threads of the host want to run now; undefined where that is not known. */
   constructor(cores = availableParallelism(), running = createRunningCount()) {
@@ -24,21 +20,19 @@ export class SpareCores {
     this.#running = running;
   }
 
-  /** Looks at the host at most once in 5 ms, and ever more rarely while it is busy. */
+  /**
+   * Looks at the host at most once in 5 ms, and more rarely while it is busy. Single looks that find it busy cost next to
+   * nothing: V8's own helper threads cause some.
+   */
   spare(nowMs: number): boolean {
     if (nowMs < this.#untilMs) return this.#spare;
     const running = this.#running();
     this.#spare = running !== undefined && running <= this.#cores;
-    if (this.#spare) {
-      this.#untilMs = nowMs + LOOK_MS;
-      this.#calm += 1;
-      if (this.#calm >= CALM_LOOKS) this.#pauseMs = FIRST_PAUSE_MS;
-      return true;
-    }
-    this.#calm = 0;
-    this.#untilMs = nowMs + this.#pauseMs;
-    this.#pauseMs = Math.min(2 * this.#pauseMs, LAST_PAUSE_MS);
-    return false;
+    this.#untilMs = nowMs + (this.#spare ? LOOK_MS : this.#pauseMs);
+    this.#pauseMs = this.#spare
+      ? Math.max(this.#pauseMs / 2, LOOK_MS)
+      : Math.min(this.#pauseMs * 2, LAST_PAUSE_MS);
+    return this.#spare;
   }
 }
 
