@@ -27,6 +27,8 @@ export interface BondOwner {
   handleEntry(bond: BondConnection, entry: SignedPeerEntry): void;
   handleAnnounced(bond: BondConnection): void;
   handleEnded(bond: BondConnection, reason: BondDownReason): void;
+  /** The heartbeat of a bond is due: those of the others may go along. */
+  handleDue(): void;
   admit(bond: BondConnection): Promise<BondAdmission>;
 }
 
@@ -122,6 +124,11 @@ export class BondConnection implements Bond {
       this.#writeBulk(message);
     else this.#writeControl(encodeRaftFrame(message));
     return !this.#ended;
+  }
+
+  handleTick(): void {
+    this.#reportCounts();
+    this.#handle({ type: 'tick' });
   }
 
   recheckAdmission(): void {
@@ -300,8 +307,7 @@ export class BondConnection implements Bond {
     this.#timerDueMs = dueMs;
     this.#timer = clock.schedule(dueMs - clock.nowMs(), () => {
       this.#timer = undefined;
-      this.#reportCounts();
-      this.#handle({ type: 'tick' });
+      this.#init.owner.handleDue();
     });
   }
 

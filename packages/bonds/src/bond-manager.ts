@@ -280,6 +280,9 @@ export class BondManager {
       this.#handle({ type: 'lost', connection: bond.number, closeCode, departed });
       if (this.#live.get(bond.peer) !== bond) this.#forgetEnded(bond);
     },
+    handleDue: () => {
+      for (const bond of [...this.#connections.values()]) bond.handleTick();
+    },
     admit: (bond) => this.#admit(bond.peer),
   };
 

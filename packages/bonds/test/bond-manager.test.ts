@@ -1,5 +1,6 @@
 import { GroupKey } from '@mosaik/handshake';
 import { Alpn, CloseCode, type NetworkId, UniqueId, WireError } from '@mosaik/wire';
+import type { Clock } from '@mosaik/wire/runtime';
 import { seededRng } from '@mosaik/wire/testing';
 import { describe, expect, it } from 'vitest';
 import { groupIdOf, introduce, KEY, type Node, World } from './mesh.ts';
@@ -137,6 +138,28 @@ describe('a bond', () => {
     expect(a.downs.at(-1)).toMatchObject({ code: CloseCode.Timeout, remote: false });
     world.network.heal();
     await world.bonded(a, b);
+  });
+
+  it('has its heartbeat along with those of the other bonds of its node: one timer for all', async () => {
+    const world = new World();
+    const wokeAtMs = new Set<number>();
+    const clock: Clock = {
+      nowMs: () => world.clock.nowMs(),
+      wallMs: () => world.clock.wallMs(),
+      schedule: (delayMs, callback) =>
+        world.clock.schedule(delayMs, () => {
+          wokeAtMs.add(world.clock.nowMs());
+          callback();
+        }),
+    };
+    const nodes = [await world.node({ clock }), await world.node(), await world.node(), await world.node()];
+    introduce(...nodes);
+    await world.bonded(...nodes);
+    wokeAtMs.clear();
+    await world.clock.advance(35_000);
+    // Of 350 to 500 ms each.
+    expect(wokeAtMs.size).toBeGreaterThanOrEqual(70);
+    expect(wokeAtMs.size).toBeLessThanOrEqual(100);
   });
 
   it('that is quiet stays, for hours', async () => {

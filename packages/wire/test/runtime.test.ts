@@ -130,6 +130,22 @@ describe('randomness', () => {
   });
 });
 
+test('a timer of the system clock never fires early', async () => {
+  const early: number[] = [];
+  const timers = Array.from({ length: 50 }, (_, i) => {
+    const delayMs = 1 + i / 7;
+    const dueMs = systemClock.nowMs() + delayMs;
+    return new Promise<void>((resolve) =>
+      systemClock.schedule(delayMs, () => {
+        if (systemClock.nowMs() < dueMs) early.push(delayMs);
+        resolve();
+      }),
+    );
+  });
+  await Promise.all(timers);
+  expect(early).toEqual([]);
+});
+
 test('a cancelled timer of the system clock does not fire', async () => {
   const fired: string[] = [];
   systemClock.schedule(0, () => fired.push('cancelled')).cancel();

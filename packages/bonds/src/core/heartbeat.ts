@@ -58,9 +58,10 @@ export class Heartbeat {
     this.#writtenMs = nowMs;
   }
 
+  /** From the shortest interval on it is a tick: whoever is awake for another's tick need not wake again for this one. */
   handleTick(nowMs: number): HeartbeatVerdict {
     const { intervalMs, jitterMs, maxMissed } = this.#init;
-    if (nowMs < this.#dueMs) return NOTHING;
+    if (nowMs < Math.min(this.#dueMs, this.#lastTickMs + intervalMs - jitterMs)) return NOTHING;
     if (nowMs - this.#dueMs > 2 * intervalMs && !this.#postponed) {
       // This process was held up, not the peer: what arrived meanwhile must be read before silence is counted.
       this.#postponed = true;

@@ -60,7 +60,10 @@ describe('a heartbeat (bonds: Heartbeat mechanism)', () => {
     expect(silent.handleTick(5000).dead).toBe(true);
   });
 
-  it('does nothing before it is due', () => {
-    expect(new Heartbeat(init, 0).handleTick(499)).toEqual({ ping: false, dead: false });
+  it('does nothing before base − jitter, and ticks from then on when it is asked', () => {
+    const heartbeat = new Heartbeat(init, 0);
+    expect(heartbeat.handleTick(349)).toEqual({ ping: false, dead: false });
+    expect(heartbeat.handleTick(350)).toEqual({ ping: true, dead: false });
+    expect(heartbeat.nextDeadlineMs()).toBe(850);
   });
 });

@@ -36,9 +36,8 @@ export class Turns {
     if (deadlineMs >= this.#timerDueMs) return;
     this.#timer?.cancel();
     this.#timerDueMs = deadlineMs;
-    // After the polling phase: a loop that stalled first reads what arrived meanwhile, then looks who is late.
     const delayMs = deadlineMs - this.#clock.nowMs();
-    this.#timer = this.#clock.schedule(delayMs, () => setImmediate(this.#runTimers));
+    this.#timer = this.#clock.schedule(delayMs, this.#handleDue);
   }
 
   /** Whatever the library throws ends one connection, never the process. */
@@ -68,14 +67,27 @@ export class Turns {
     }
   };
 
-  readonly #runTimers = (): void => {
+  /** Most timers guard what has been acknowledged since: those end here. */
+  readonly #handleDue = (): void => {
     this.#timerDueMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.#clock.nowMs();
+    const nextMs = this.#nextDeadlineMs();
+    // After the polling phase: a loop that stalled first reads what arrived meanwhile, then looks who is late.
+    if (nextMs <= this.#clock.nowMs()) setImmediate(this.#runTimers);
+    else if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
+  };
+
+  #nextDeadlineMs(): number {
     let nextMs = Number.POSITIVE_INFINITY;
+    for (const { deadlineMs } of this.#connections) nextMs = Math.min(nextMs, deadlineMs);
+    return nextMs;
+  }
+
+  readonly #runTimers = (): void => {
+    const nowMs = this.#clock.nowMs();
     for (const connection of this.#connections) {
       if (connection.deadlineMs <= nowMs) this.drive(connection, () => connection.handleTimer(nowMs));
-      nextMs = Math.min(nextMs, connection.deadlineMs);
     }
+    const nextMs = this.#nextDeadlineMs();
     if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
   };
 }

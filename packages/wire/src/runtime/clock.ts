@@ -22,9 +22,17 @@ export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
   schedule(delayMs, callback) {
-    // Above 2^31 - 1 ms the host would fire at once instead of late.
-    const handle = setTimeout(callback, Math.min(Math.max(0, delayMs), 2_147_483_647));
+    const handle = setTimeout(callback, hostDelay(delayMs));
     (handle as { unref?: () => void }).unref?.();
     return { cancel: () => clearTimeout(handle) };
   },
 };
+
+/**
+ * Hosts count whole milliseconds, and from the last one that began: rounded up, and one more, or a timer would fire
+ * before its time, find nothing due and be set again for the millisecond that is left.
+ */
+function hostDelay(delayMs: number): number {
+  // Above 2^31 - 1 ms the host would fire at once instead of late.
+  return delayMs <= 0 ? 0 : Math.min(Math.ceil(delayMs) + 1, 2_147_483_647);
+}
