@@ -19,12 +19,30 @@ export const MAX_LIST_LENGTH = 1000;
 
 const key = str({ max: MAX_KEY_BYTES });
 
-export const KeyValueCommand = variants('KeyValueCommand', {
-  /** Sets the key. With `expected`: only if its entry was written at that index, 0 meaning that it is absent. */
-  Put: { key, value: bytes(), expected: option(safeU64) },
-  /** Removes the key, under the same condition. */
-  Delete: { key, expected: option(safeU64) },
-});
+export const KeyValueCommand = variants(
+  'KeyValueCommand',
+  {
+    /** Sets the key. With `expected`: only if its entry was written at that index, 0 meaning that it is absent. */
+    Put: { key, value: bytes(), expected: option(safeU64) },
+    /** Removes the key, under the same condition. */
+    Delete: { key, expected: option(safeU64) },
+  },
+  {
+    Put: {
+      read: (reader, fields) => ({
+        type: 'Put',
+        key: fields.key.read(reader),
+        value: fields.value.read(reader),
+        expected: fields.expected.read(reader),
+      }),
+      write(writer, fields, { key, value, expected }) {
+        fields.key.write(writer, key);
+        fields.value.write(writer, value);
+        fields.expected.write(writer, expected);
+      },
+    },
+  },
+);
 export type KeyValueCommand = Infer<typeof KeyValueCommand>;
 
 /** What a command did. `index` is where the key was last written before it, 0 when it was absent. */

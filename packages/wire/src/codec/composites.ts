@@ -1,7 +1,7 @@
 import { WireError } from '../error.ts';
 import { invalid } from './numbers.ts';
 import type { Reader } from './reader.ts';
-import { type Infer, type Schema, schema, type Writer } from './schema.ts';
+import { type Infer, type Schema, type SchemaInit, schema, type Writer } from './schema.ts';
 
 /** Most elements of a sequence or map where a schema sets no limit of its own. */
 export const DEFAULT_MAX_LENGTH = 1 << 20;
@@ -21,39 +21,59 @@ export type InferFields<F extends Fields> = Simplify<
 type Simplify<T> = { [K in keyof T]: T[K] };
 
 /**
- * Fields one after the other in the order given (postcard: struct). `name` starts the path of every error.
- *
- * `read` may spell out what reading the fields is, as one object literal in the same order: the engine then knows the
- * object's shape and what it calls, and a `PeerEntry` takes a third less time. What it refuses is read again field
- * by field, for the path of the error.
+ * Reading or writing the fields spelled out, in the order in which they are given: reading as one object literal, so that
+ * the engine knows the object's shape and what it calls. A `PeerEntry` takes a third less time so. What is refused is
+ * done again field by field, for the path of the error.
  */
+export interface Spelled<F extends Fields, T> {
+  read?: (reader: Reader, fields: F) => NoInfer<T>;
+  write?: (writer: Writer, fields: F, value: NoInfer<T>) => void;
+}
+
+/** Fields one after the other in the order given (postcard: struct). `name` starts the path of every error. */
 export function struct<F extends Fields>(
   name: string,
   fields: F,
-  read?: (reader: Reader, fields: F) => NoInfer<InferFields<F>>,
+  spelled: Spelled<F, InferFields<F>> = {},
 ): Schema<InferFields<F>> {
-  const init = structInit(fields);
-  if (!read) return schema(init, name);
-  return schema(
-    {
-      ...init,
-      read(reader) {
-        const start = reader.offset;
-        try {
-          return read(reader, fields);
-        } catch (error) {
-          reader.offset = start;
-          init.read(reader);
-          throw error;
+  return schema(spell(structInit(fields), fields, spelled), name);
+}
+
+function spell<F extends Fields, T>(
+  init: SchemaInit<T>,
+  fields: F,
+  { read, write }: Spelled<F, T>,
+): SchemaInit<T> {
+  return {
+    minBytes: init.minBytes,
+    read: read
+      ? (reader) => {
+          if (reader.byField) return init.read(reader);
+          const start = reader.offset;
+          try {
+            return read(reader, fields);
+          } catch {
+            reader.offset = start;
+            reader.byField = true;
+            return init.read(reader);
+          }
         }
-      },
-    },
-    name,
-  );
+      : init.read,
+    write: write
+      ? (writer, value) => {
+          try {
+            write(writer, fields, value);
+          } catch (error) {
+            init.write(writer, value);
+            throw error;
+          }
+        }
+      : init.write,
+  };
 }
 
 /** `type`, where there is one, is the first property of what is read: the variant that the fields belong to. */
-function structInit<F extends Fields>(fields: F, type?: string) {
+function structInit<F extends Fields>(fields: F, type?: string): SchemaInit<InferFields<F>> {
   const members = Object.entries(fields).map(([name, codec]) => ({ name, codec }));
   return {
     minBytes: sum(members.map(({ codec }) => codec)),
@@ -137,6 +157,51 @@ export function option<T>(item: Schema<T>): Schema<T | undefined> {
       return tag === 1 ? item.read(reader) : undefined;
     },
   });
+}
+
+/** Values that `recurring` remembers. */
+const MAX_RECENT = 4;
+
+/**
+ * What `item` is, for values that come again and again: one that was read or written lately costs a comparison and a
+ * copy, and reading gives out the same object. So nobody may change what was read or written.
+ */
+export function recurring<T extends object>(name: string, item: Schema<T>): Schema<T> {
+  const recent: { value: T; bytes: Uint8Array }[] = [];
+  let next = 0;
+  const remember = (value: T, bytes: Uint8Array) => {
+    recent[next] = { value, bytes };
+    next = (next + 1) % MAX_RECENT;
+  };
+  return schema(
+    {
+      minBytes: item.minBytes,
+      write(writer, value) {
+        for (let i = 0; i < recent.length; i += 1) {
+          const { value: known, bytes } = recent[i] as { value: T; bytes: Uint8Array };
+          if (known !== value) continue;
+          writer.raw(bytes);
+          return;
+        }
+        const start = writer.length;
+        item.write(writer, value);
+        remember(value, writer.since(start));
+      },
+      read(reader) {
+        for (let i = 0; i < recent.length; i += 1) {
+          const { value, bytes } = recent[i] as { value: T; bytes: Uint8Array };
+          // No encoding is the beginning of another, so these bytes are this value.
+          if (reader.skipSame(bytes)) return value;
+        }
+        const start = reader.offset;
+        const value = item.read(reader);
+        // A copy: the `slice` of a Buffer would be a view.
+        remember(value, new Uint8Array(reader.bytes.subarray(start, reader.offset)));
+        return value;
+      },
+    },
+    name,
+  );
 }
 
 /** A length, then that many values (postcard: seq). */
@@ -235,14 +300,18 @@ type InferVariant<Name, Spec> = Spec extends null
  * A discriminant as varint u32, then the variant's content (postcard: enum).
  *
  * A variant is `null` (unit variant, `{ type }`), a schema (newtype or tuple variant, `{ type, value }`), or an object
- * of fields (struct variant, the fields beside `type`). Discriminants count from 0 in the order given.
+ * of fields (struct variant, the fields beside `type`). Discriminants count from 0 in the order given. `spelled` may
+ * spell out struct variants, `type` being the first property.
  */
 export function variants<const V extends Readonly<Record<string, VariantSpec>>>(
   name: string,
   specs: V,
+  spelled: SpelledVariants<V> = {},
 ): Schema<{ [K in keyof V]: InferVariant<K, V[K]> }[keyof V]> {
   type T = { [K in keyof V]: InferVariant<K, V[K]> }[keyof V];
-  const cases = Object.entries(specs).map(([type, spec], index) => variantCase(type, spec, index));
+  const cases = Object.entries(specs).map(([type, spec], index) =>
+    variantCase(type, spec, index, spelled[type]),
+  );
   const byType = new Map(cases.map((entry) => [entry.type, entry]));
   return schema<T>(
     {
@@ -275,6 +344,14 @@ export function variants<const V extends Readonly<Record<string, VariantSpec>>>(
   );
 }
 
+type SpelledVariants<V> = {
+  [K in keyof V]?: V[K] extends AnySchema | null
+    ? never
+    : V[K] extends Fields
+      ? Spelled<V[K], InferVariant<K, V[K]>>
+      : never;
+};
+
 interface VariantCase {
   type: string;
   index: number;
@@ -283,7 +360,13 @@ interface VariantCase {
   read(reader: Reader): unknown;
 }
 
-function variantCase(type: string, spec: VariantSpec, index: number): VariantCase {
+function variantCase(
+  type: string,
+  spec: VariantSpec,
+  index: number,
+  // biome-ignore lint/suspicious/noExplicitAny: `SpelledVariants` ties it to the fields
+  spelled: Spelled<any, any> = {},
+): VariantCase {
   if (spec === null) return { type, index, minBytes: 0, write() {}, read: () => ({ type }) };
   if (isSchema(spec)) {
     return {
@@ -295,14 +378,7 @@ function variantCase(type: string, spec: VariantSpec, index: number): VariantCas
     };
   }
   if (Object.hasOwn(spec, 'type')) throw new TypeError(`variant ${type}: no field can be named "type"`);
-  const fields = structInit(spec, type);
-  return {
-    type,
-    index,
-    minBytes: fields.minBytes,
-    write: (writer, value) => fields.write(writer, value as never),
-    read: (reader) => fields.read(reader),
-  };
+  return { type, index, ...spell(structInit(spec, type) as SchemaInit<unknown>, spec, spelled) };
 }
 
 function isSchema(spec: AnySchema | Fields): spec is AnySchema {

@@ -17,6 +17,8 @@ const scratch = new DataView(new ArrayBuffer(8));
 export class Reader {
   readonly bytes: Uint8Array;
   offset = 0;
+  /** Something was refused: structs are read field by field from now on, for the path of the error. */
+  byField = false;
 
   #buffer: ArrayBufferLike | undefined;
 
@@ -108,6 +110,16 @@ export class Reader {
       }
       if (last) return value;
     }
+  }
+
+  /** Steps over `expected` if that is what comes next. */
+  skipSame(expected: Uint8Array): boolean {
+    const { bytes, offset } = this;
+    const { length } = expected;
+    // Beyond the end of the input nothing equals a byte.
+    for (let i = 0; i < length; i += 1) if (bytes[offset + i] !== expected[i]) return false;
+    this.offset = offset + length;
+    return true;
   }
 
   /** `length` bytes as a view into the input. */

@@ -40,6 +40,16 @@ export class Writer {
     return message;
   }
 
+  /** Bytes written since the last `finish`. */
+  get length(): number {
+    return this.#offset - this.#start;
+  }
+
+  /** A copy of what was written since `length` was so much. */
+  since(length: number): Uint8Array {
+    return this.#bytes.slice(this.#start + length, this.#offset);
+  }
+
   /** Forgets what was written since the last `finish`. */
   abort(): void {
     this.#offset = this.#start;

@@ -16,7 +16,12 @@ export const Ticket = struct(
     ticketClass: id<UniqueId>(),
     data: bytes({ max: 4096 }),
   },
-  (reader, { ticketClass, data }) => ({ ticketClass: ticketClass.read(reader), data: data.read(reader) }),
+  {
+    read: (reader, { ticketClass, data }) => ({
+      ticketClass: ticketClass.read(reader),
+      data: data.read(reader),
+    }),
+  },
 );
 export type Ticket = Infer<typeof Ticket>;
 
@@ -29,7 +34,12 @@ export const PeerEntryVersion = struct(
     /** When the entry last changed, ms since the epoch. */
     updateMs: safeU64,
   },
-  (reader, { startMs, updateMs }) => ({ startMs: startMs.read(reader), updateMs: updateMs.read(reader) }),
+  {
+    read: (reader, { startMs, updateMs }) => ({
+      startMs: startMs.read(reader),
+      updateMs: updateMs.read(reader),
+    }),
+  },
 );
 export type PeerEntryVersion = Infer<typeof PeerEntryVersion>;
 
@@ -49,17 +59,19 @@ export const PeerEntry = struct(
     /** True in the last entry of a peer that left. */
     departed: bool,
   },
-  (reader, fields) => ({
-    peerId: fields.peerId.read(reader),
-    protocolVersion: fields.protocolVersion.read(reader),
-    networkId: fields.networkId.read(reader),
-    version: fields.version.read(reader),
-    addresses: fields.addresses.read(reader),
-    tags: fields.tags.read(reader),
-    groups: fields.groups.read(reader),
-    tickets: fields.tickets.read(reader),
-    departed: fields.departed.read(reader),
-  }),
+  {
+    read: (reader, fields) => ({
+      peerId: fields.peerId.read(reader),
+      protocolVersion: fields.protocolVersion.read(reader),
+      networkId: fields.networkId.read(reader),
+      version: fields.version.read(reader),
+      addresses: fields.addresses.read(reader),
+      tags: fields.tags.read(reader),
+      groups: fields.groups.read(reader),
+      tickets: fields.tickets.read(reader),
+      departed: fields.departed.read(reader),
+    }),
+  },
 );
 export type PeerEntry = Infer<typeof PeerEntry>;
 
@@ -67,7 +79,12 @@ export type PeerEntry = Infer<typeof PeerEntry>;
 export const SignedPeerEntry = struct(
   'SignedPeerEntry',
   { entry: PeerEntry, signature: fixedBytes(64) },
-  (reader, { entry, signature }) => ({ entry: entry.read(reader), signature: signature.read(reader) }),
+  {
+    read: (reader, { entry, signature }) => ({
+      entry: entry.read(reader),
+      signature: signature.read(reader),
+    }),
+  },
 );
 export type SignedPeerEntry = Infer<typeof SignedPeerEntry>;
 

@@ -1,4 +1,4 @@
-import { option, struct, variants, vec } from '../codec/composites.ts';
+import { option, recurring, struct, variants, vec } from '../codec/composites.ts';
 import { bool, bytes, fixedBytes, id, safeU64, u64 } from '../codec/primitives.ts';
 import type { Reader } from '../codec/reader.ts';
 import { type Infer, type Schema, schema, type Writer } from '../codec/schema.ts';
@@ -15,8 +15,14 @@ export const MAX_RAFT_SIDES = 16;
 const MAX_COMMAND_BYTES = 8 << 20;
 const MAX_ENTRIES = 1 << 16;
 
-/** One leadership: the identity of every entry is (epoch, index). `nonce` is random, drawn per election. */
-export const RaftEpoch = struct('RaftEpoch', { term: safeU64, leader: id<PeerId>(), nonce: u64 });
+/**
+ * One leadership: the identity of every entry is (epoch, index). `nonce` is random, drawn per election. Never changed:
+ * most messages name the same one or two, several times over.
+ */
+export const RaftEpoch = recurring(
+  'RaftEpoch',
+  struct('RaftEpoch', { term: safeU64, leader: id<PeerId>(), nonce: u64 }),
+);
 export type RaftEpoch = Infer<typeof RaftEpoch>;
 
 /** Who counts is a peer with what its log store remembers. */
@@ -171,10 +177,30 @@ function isCount(value: number): boolean {
 }
 
 /** Entries of one epoch, contiguous. */
-const EntryRun = struct('EntryRun', { epoch: RaftEpoch, entries: vec(LogEntry, { max: MAX_ENTRIES }) });
+const EntryRun = struct(
+  'EntryRun',
+  { epoch: RaftEpoch, entries: vec(LogEntry, { max: MAX_ENTRIES }) },
+  {
+    read: (reader, { epoch, entries }) => ({ epoch: epoch.read(reader), entries: entries.read(reader) }),
+    write(writer, fields, { epoch, entries }) {
+      fields.epoch.write(writer, epoch);
+      fields.entries.write(writer, entries);
+    },
+  },
+);
 
 /** An entry's identity. */
-const Position = struct('Position', { epoch: RaftEpoch, index: safeU64 });
+const Position = struct(
+  'Position',
+  { epoch: RaftEpoch, index: safeU64 },
+  {
+    read: (reader, { epoch, index }) => ({ epoch: epoch.read(reader), index: index.read(reader) }),
+    write(writer, fields, { epoch, index }) {
+      fields.epoch.write(writer, epoch);
+      fields.index.write(writer, index);
+    },
+  },
+);
 
 /** Most bytes of the sessions in a snapshot's envelope. */
 const MAX_SESSION_BYTES = 256 << 20;
@@ -275,115 +301,172 @@ export const SnapshotOffer = struct('SnapshotOffer', {
 export type SnapshotOffer = Infer<typeof SnapshotOffer>;
 
 /** What raft members say to each other. `incarnation` is the sender's. Variants are only ever appended. */
-export const RaftMessage = struct('RaftMessage', {
-  incarnation: u64,
-  body: variants('RaftBody', {
-    /** Where the sender stands: at bond formation, on change, and now and then. */
-    Status: standing,
-    VoteRequest: {
-      /** The epoch to be: its leader is the candidate. */
-      epoch: RaftEpoch,
-      /** Asks only whether it could win: binds nobody. */
-      pre: bool,
-      side: option(RaftEpoch),
-      lastTerm: safeU64,
-      lastIndex: safeU64,
-      /** A forced epoch: everyone whose answer it needs, and the set that it gives up. */
-      forced: option(struct('Forced', { founders: members, view: members })),
-      /** The epoch whose leader asked for this campaign. */
-      transfer: option(RaftEpoch),
+export const RaftMessage = struct(
+  'RaftMessage',
+  {
+    incarnation: u64,
+    body: variants(
+      'RaftBody',
+      {
+        /** Where the sender stands: at bond formation, on change, and now and then. */
+        Status: standing,
+        VoteRequest: {
+          /** The epoch to be: its leader is the candidate. */
+          epoch: RaftEpoch,
+          /** Asks only whether it could win: binds nobody. */
+          pre: bool,
+          side: option(RaftEpoch),
+          lastTerm: safeU64,
+          lastIndex: safeU64,
+          /** A forced epoch: everyone whose answer it needs, and the set that it gives up. */
+          forced: option(struct('Forced', { founders: members, view: members })),
+          /** The epoch whose leader asked for this campaign. */
+          transfer: option(RaftEpoch),
+        },
+        VoteResponse: { epoch: RaftEpoch, pre: bool, term: safeU64, verdict: Verdict },
+        Append: {
+          epoch: RaftEpoch,
+          side: option(RaftEpoch),
+          /** The entry before the first one sent; none for index 0. */
+          prev: option(Position),
+          entries: vec(EntryRun, { max: MAX_RAFT_RUNS }),
+          commit: safeU64,
+          /** Read round that the answer confirms. */
+          round: safeU64,
+          /** The leader holds its own log durably up to here. */
+          durable: safeU64,
+        },
+        Appended: {
+          epoch: RaftEpoch,
+          /** Higher than the epoch's when its leader is deposed. */
+          term: safeU64,
+          /** The contiguous durable prefix that agrees with the leader's log. */
+          match: safeU64,
+          round: safeU64,
+          /**
+           * Present when the predecessor at `prev` did not match (0: start over): the answering member's runs, newest part,
+           * and its last index.
+           */
+          reject: option(struct('Reject', { prev: safeU64, last: safeU64, runs })),
+        },
+        /**
+         * Commands for the leader of this epoch, of a session of the sender's. The proposals are the sequences from `first`
+         * on; `keys` names those that have one, by their place.
+         */
+        Forward: {
+          epoch: RaftEpoch,
+          session: safeU64,
+          first: safeU64,
+          ackedBelow: safeU64,
+          keys: vec(struct('Key', { at: safeU64, key: uniqueId }), { max: MAX_ENTRIES }),
+          proposals: vec(vec(commandBytes, { max: MAX_ENTRIES }), { max: MAX_ENTRIES }),
+        },
+        /** The proposals from `first` on were appended one after the other from `index`. */
+        Forwarded: { first: safeU64, count: safeU64, epoch: RaftEpoch, index: safeU64 },
+        /** The proposals from `first` on were not appended. */
+        Refused: { first: safeU64, count: safeU64, reason: Refusal },
+        ReadRequest: { read: safeU64 },
+        /** Reads numbered up to `read` may be answered once this index is applied. */
+        ReadGranted: { read: safeU64, index: safeU64 },
+        ReadRefused: { read: safeU64, reason: Refusal },
+        /** The leader of `epoch` leaves: campaign now. */
+        TimeoutNow: { epoch: RaftEpoch },
+        /** The commit index went on and there is nothing to append; needs no answer. */
+        Committed: { epoch: RaftEpoch, commit: safeU64 },
+        /** Asks the leader to do something other than append commands. */
+        Request: { request: safeU64, what: RaftRequest },
+        RequestDone: { request: safeU64 },
+        RequestRefused: { request: safeU64, reason: Refusal },
+        /** Every data voter holds the entries up to here: a witness may let go of them. */
+        Retain: { epoch: RaftEpoch, index: safeU64 },
+        /** A leader to the leader of another side: mine outranks yours, unless you show that it does not. */
+        Claim: standing,
+        /** To the leader of `claim`: the side of the sender, whose term this is, gives way. */
+        Yield: { claim: RaftEpoch, term: safeU64 },
+        /** To the leader of `claim`: not now. */
+        Busy: { claim: RaftEpoch },
+        /**
+         * The leader of `epoch` gave way to `claim`: whoever follows it moves over with the first append that `claim`'s
+         * leader sends in exactly that term.
+         */
+        Yielded: { epoch: RaftEpoch, claim: RaftEpoch, side: RaftEpoch, term: safeU64, last: safeU64, runs },
+        /** Asks the leader of this epoch for a session; answered as a forwarded proposal of that number. */
+        OpenSession: { epoch: RaftEpoch, number: safeU64, incarnation: u64 },
+        /** A member that is far behind asks its leader for what it needs to catch up by itself. */
+        SyncRequest: { epoch: RaftEpoch },
+        /**
+         * The leader's answer, and unasked when it gave up what the member needs: its log begins after `base`, entries up
+         * to `commit` are to be fetched, those after it will come as appends. `runs`: the newest part of its run table.
+         */
+        SyncPlan: { epoch: RaftEpoch, base: safeU64, commit: safeU64, last: safeU64, runs },
+        /** Asks a member what it could give. */
+        SyncQuery: {},
+        /** Committed entries after `base` up to `commit`, and a snapshot. */
+        SyncOffer: { base: safeU64, commit: safeU64, snapshot: option(SnapshotOffer) },
+        /** Asks for committed entries. */
+        RangeRequest: { from: safeU64, to: safeU64 },
+        /** As many of them as fit into one message; none when they are not here. */
+        Range: { from: safeU64, entries: vec(EntryRun, { max: MAX_RAFT_RUNS }) },
+        /** Asks for a part of the snapshot with that digest. */
+        ChunkRequest: { digest, offset: safeU64, length: safeU64 },
+        /** Empty when it is not here. */
+        Chunk: { digest, offset: safeU64, bytes: chunkBytes },
+        /** A message of the group's own way to transfer state; opaque here. */
+        StateSync: { payload: chunkBytes },
+      },
+      // What most messages are.
+      {
+        Append: {
+          read: (reader, fields) => ({
+            type: 'Append',
+            epoch: fields.epoch.read(reader),
+            side: fields.side.read(reader),
+            prev: fields.prev.read(reader),
+            entries: fields.entries.read(reader),
+            commit: fields.commit.read(reader),
+            round: fields.round.read(reader),
+            durable: fields.durable.read(reader),
+          }),
+          write(writer, fields, body) {
+            fields.epoch.write(writer, body.epoch);
+            fields.side.write(writer, body.side);
+            fields.prev.write(writer, body.prev);
+            fields.entries.write(writer, body.entries);
+            fields.commit.write(writer, body.commit);
+            fields.round.write(writer, body.round);
+            fields.durable.write(writer, body.durable);
+          },
+        },
+        Appended: {
+          read: (reader, fields) => ({
+            type: 'Appended',
+            epoch: fields.epoch.read(reader),
+            term: fields.term.read(reader),
+            match: fields.match.read(reader),
+            round: fields.round.read(reader),
+            reject: fields.reject.read(reader),
+          }),
+          write(writer, fields, body) {
+            fields.epoch.write(writer, body.epoch);
+            fields.term.write(writer, body.term);
+            fields.match.write(writer, body.match);
+            fields.round.write(writer, body.round);
+            fields.reject.write(writer, body.reject);
+          },
+        },
+      },
+    ),
+  },
+  {
+    read: (reader, { incarnation, body }) => ({
+      incarnation: incarnation.read(reader),
+      body: body.read(reader),
+    }),
+    write(writer, fields, { incarnation, body }) {
+      fields.incarnation.write(writer, incarnation);
+      fields.body.write(writer, body);
     },
-    VoteResponse: { epoch: RaftEpoch, pre: bool, term: safeU64, verdict: Verdict },
-    Append: {
-      epoch: RaftEpoch,
-      side: option(RaftEpoch),
-      /** The entry before the first one sent; none for index 0. */
-      prev: option(Position),
-      entries: vec(EntryRun, { max: MAX_RAFT_RUNS }),
-      commit: safeU64,
-      /** Read round that the answer confirms. */
-      round: safeU64,
-      /** The leader holds its own log durably up to here. */
-      durable: safeU64,
-    },
-    Appended: {
-      epoch: RaftEpoch,
-      /** Higher than the epoch's when its leader is deposed. */
-      term: safeU64,
-      /** The contiguous durable prefix that agrees with the leader's log. */
-      match: safeU64,
-      round: safeU64,
-      /**
-       * Present when the predecessor at `prev` did not match (0: start over): the answering member's runs, newest part,
-       * and its last index.
-       */
-      reject: option(struct('Reject', { prev: safeU64, last: safeU64, runs })),
-    },
-    /**
-     * Commands for the leader of this epoch, of a session of the sender's. The proposals are the sequences from `first`
-     * on; `keys` names those that have one, by their place.
-     */
-    Forward: {
-      epoch: RaftEpoch,
-      session: safeU64,
-      first: safeU64,
-      ackedBelow: safeU64,
-      keys: vec(struct('Key', { at: safeU64, key: uniqueId }), { max: MAX_ENTRIES }),
-      proposals: vec(vec(commandBytes, { max: MAX_ENTRIES }), { max: MAX_ENTRIES }),
-    },
-    /** The proposals from `first` on were appended one after the other from `index`. */
-    Forwarded: { first: safeU64, count: safeU64, epoch: RaftEpoch, index: safeU64 },
-    /** The proposals from `first` on were not appended. */
-    Refused: { first: safeU64, count: safeU64, reason: Refusal },
-    ReadRequest: { read: safeU64 },
-    /** Reads numbered up to `read` may be answered once this index is applied. */
-    ReadGranted: { read: safeU64, index: safeU64 },
-    ReadRefused: { read: safeU64, reason: Refusal },
-    /** The leader of `epoch` leaves: campaign now. */
-    TimeoutNow: { epoch: RaftEpoch },
-    /** The commit index went on and there is nothing to append; needs no answer. */
-    Committed: { epoch: RaftEpoch, commit: safeU64 },
-    /** Asks the leader to do something other than append commands. */
-    Request: { request: safeU64, what: RaftRequest },
-    RequestDone: { request: safeU64 },
-    RequestRefused: { request: safeU64, reason: Refusal },
-    /** Every data voter holds the entries up to here: a witness may let go of them. */
-    Retain: { epoch: RaftEpoch, index: safeU64 },
-    /** A leader to the leader of another side: mine outranks yours, unless you show that it does not. */
-    Claim: standing,
-    /** To the leader of `claim`: the side of the sender, whose term this is, gives way. */
-    Yield: { claim: RaftEpoch, term: safeU64 },
-    /** To the leader of `claim`: not now. */
-    Busy: { claim: RaftEpoch },
-    /**
-     * The leader of `epoch` gave way to `claim`: whoever follows it moves over with the first append that `claim`'s
-     * leader sends in exactly that term.
-     */
-    Yielded: { epoch: RaftEpoch, claim: RaftEpoch, side: RaftEpoch, term: safeU64, last: safeU64, runs },
-    /** Asks the leader of this epoch for a session; answered as a forwarded proposal of that number. */
-    OpenSession: { epoch: RaftEpoch, number: safeU64, incarnation: u64 },
-    /** A member that is far behind asks its leader for what it needs to catch up by itself. */
-    SyncRequest: { epoch: RaftEpoch },
-    /**
-     * The leader's answer, and unasked when it gave up what the member needs: its log begins after `base`, entries up
-     * to `commit` are to be fetched, those after it will come as appends. `runs`: the newest part of its run table.
-     */
-    SyncPlan: { epoch: RaftEpoch, base: safeU64, commit: safeU64, last: safeU64, runs },
-    /** Asks a member what it could give. */
-    SyncQuery: {},
-    /** Committed entries after `base` up to `commit`, and a snapshot. */
-    SyncOffer: { base: safeU64, commit: safeU64, snapshot: option(SnapshotOffer) },
-    /** Asks for committed entries. */
-    RangeRequest: { from: safeU64, to: safeU64 },
-    /** As many of them as fit into one message; none when they are not here. */
-    Range: { from: safeU64, entries: vec(EntryRun, { max: MAX_RAFT_RUNS }) },
-    /** Asks for a part of the snapshot with that digest. */
-    ChunkRequest: { digest, offset: safeU64, length: safeU64 },
-    /** Empty when it is not here. */
-    Chunk: { digest, offset: safeU64, bytes: chunkBytes },
-    /** A message of the group's own way to transfer state; opaque here. */
-    StateSync: { payload: chunkBytes },
-  }),
-});
+  },
+);
 export type RaftMessage = Infer<typeof RaftMessage>;
 export type RaftBody = RaftMessage['body'];
