@@ -74,7 +74,7 @@ export function createFileLogStorage(
     const snapshots = numbersOf(names, 'snapshot');
     for (const number of snapshots)
       if (number !== state.snapshot?.file) await layer.remove(join(directory, snapshotName(number)));
-    const file = await layer.open(join(directory, segmentName(segments.newest)), 'update');
+    const file = await layer.open(join(directory, segmentName(segments.newest)), 'update', { through: true });
     // A process that was killed leaves writes that this one can read and a power cut would still take.
     await file.sync();
     await layer.syncDirectory(directory);

@@ -20,7 +20,7 @@ export interface LogWriterInit {
   readonly segmentBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The segment that is written to, and where its last batch ends. */
+  /** The segment that is written to, opened `through`, and where its last batch ends. */
   readonly file: LayerFile;
   readonly offset: number;
   /** All segments, that one last. The writer's from then on. */
@@ -155,7 +155,6 @@ export class LogWriter {
     const bytes = frame.reduce((sum, piece) => sum + piece.length, 0);
     try {
       await this.#file.write(frame, this.#offset);
-      await this.#file.sync();
     } catch (error) {
       await this.#cutOff(error);
       throw error;
@@ -198,7 +197,6 @@ export class LogWriter {
     try {
       fresh = await createSegment(layer, directory, storeId, number, this.#seq + 1, this.#state);
       await this.#file.write(encodeFrame(FrameKind.sealed, this.#seq, []), this.#offset);
-      await this.#file.sync();
     } catch (error) {
       await this.#cutOff(error);
       if (!isFull(error)) throw failed(`beginning segment ${this.#path(number)}`, error);

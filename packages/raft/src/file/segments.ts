@@ -62,12 +62,11 @@ export async function createSegment(
   seq: number,
   checkpoint: Checkpoint,
 ): Promise<{ file: LayerFile; bytes: number }> {
-  const file = await layer.open(join(directory, segmentName(number)), 'create');
+  const file = await layer.open(join(directory, segmentName(number)), 'create', { through: true });
   try {
     const payload = Checkpoint.encode(checkpoint);
     const header = encodeFileHeader('segment', storeId, number);
     await file.write([header, ...encodeFrame(FrameKind.checkpoint, seq, [payload])], 0);
-    await file.sync();
     await layer.syncDirectory(directory);
     return { file, bytes: FILE_HEADER_BYTES + frameBytes(payload.length) };
   } catch (error) {

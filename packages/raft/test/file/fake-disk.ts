@@ -1,4 +1,4 @@
-import type { FileLayer, LayerFile } from '../../src/file/file-layer.ts';
+import type { FileLayer, FileMode, LayerFile } from '../../src/file/file-layer.ts';
 
 const SECTOR_BYTES = 512;
 
@@ -79,13 +79,13 @@ export class FakeDisk implements FileLayer {
     return this.paths().map((path) => path.slice(directory.length + 1));
   }
 
-  async open(path: string, mode: 'read' | 'update' | 'create'): Promise<LayerFile> {
+  async open(path: string, mode: FileMode, { through = false } = {}): Promise<LayerFile> {
     if (mode === 'create') {
       this.#perform({ type: 'create', path });
       if (this.#names.has(path)) throw failure('EEXIST');
       this.#names.set(path, { durable: Buffer.alloc(0), cached: Buffer.alloc(0) });
     }
-    return this.#file(path, this.#inode(path));
+    return this.#file(path, this.#inode(path), through);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -104,10 +104,15 @@ export class FakeDisk implements FileLayer {
     this.#durableNames = new Map(this.#names);
   }
 
-  #file(path: string, inode: Inode): LayerFile {
+  #file(path: string, inode: Inode, through: boolean): LayerFile {
     const generation = this.#generation;
     const check = () => {
       if (generation !== this.#generation) throw failure('ECRASHED');
+    };
+    const sync = async () => {
+      check();
+      this.#perform({ type: 'sync', path });
+      inode.durable = Buffer.from(inode.cached);
     };
     return {
       size: async () => inode.cached.length,
@@ -119,12 +124,10 @@ export class FakeDisk implements FileLayer {
         const fault = this.#ask(operation);
         inode.cached = overlay(inode.cached, fault ? bytes.subarray(0, fault.bytes ?? 0) : bytes, position);
         if (fault) throw failure(fault.code);
+        // The crash may come in between.
+        if (through) await sync();
       },
-      sync: async () => {
-        check();
-        this.#perform({ type: 'sync', path });
-        inode.durable = Buffer.from(inode.cached);
-      },
+      sync,
       truncate: async (length) => {
         check();
         this.#perform({ type: 'truncate', path });
