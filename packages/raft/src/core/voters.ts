@@ -32,7 +32,8 @@ export function changeVoters(
     if (members.length + learners.length >= MAX_VIEW) return 'Overloaded';
     changeSet(s, leadership, members, [...learners, peer]);
     leadership.change = { asker, index: s.log.last };
-    s.note('info', 'adds a voter', { peer });
+    if (s.peers.has(peer)) s.note('info', 'adds a voter', { peer });
+    else s.note('warn', 'adds a voter that is not here: it counts once it came and caught up', { peer });
     return 'Pending';
   }
   const others = learners.filter((id) => id !== peer);

@@ -38,7 +38,7 @@ const DEFAULT_SEGMENT_BYTES = 32 << 20;
 /**
  * A log in files of one directory, which is made when it is missing: it survives the process and the machine.
  *
- * A write is acknowledged when it is on the disk (fdatasync); writes that arrive meanwhile share the next one. A crash
+ * A write is acknowledged when it is on the disk; writes that arrive meanwhile share the next one. A crash
  * costs nothing that was acknowledged. Files that are not as they were written are refused on `open`, but for a write at
  * the very end that a crash cut short. FORMAT.md has the bytes and the reasons.
  *

@@ -91,6 +91,16 @@ describe('a voter is added', () => {
     expect(h.core.log.last).toBe(4);
   });
 
+  test('with a warning when it is not here: a wrong id would never come', () => {
+    const said = (index: number) => {
+      const h = leading();
+      h.input({ type: 'request', request: 1, what: { type: 'AddVoter', peer: id(index) } });
+      return h.core.drain(h.nowMs).flatMap((effect) => (effect.type === 'log' ? [effect.level] : []));
+    };
+    expect(said(3)).toEqual(['info']);
+    expect(said(5)).toEqual(['warn']);
+  });
+
   test('but not an observer', () => {
     const h = leading();
     h.receive(3, outsider({ observer: true }));
