@@ -74,20 +74,22 @@ export {
   Ticket,
 } from './messages/peer-entry.ts';
 export {
+  MAX_SYNC_CHUNK_BYTES,
+  type RaftBody,
+  RaftMessage,
+  RaftRequest,
+  SnapshotOffer,
+} from './messages/raft.ts';
+export {
   type CommandEntry,
   LogEntry,
   MAX_RAFT_RUNS,
   MAX_RAFT_SIDES,
-  MAX_SYNC_CHUNK_BYTES,
   type OpeningEntry,
-  type RaftBody,
   RaftEpoch,
   RaftMember,
-  RaftMessage,
-  RaftRequest,
   RaftRun,
   type SessionEntry,
   SnapshotEnvelope,
-  SnapshotOffer,
   type ViewEntry,
-} from './messages/raft.ts';
+} from './messages/raft-log.ts';
