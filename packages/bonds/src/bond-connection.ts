@@ -246,6 +246,7 @@ export class BondConnection implements Bond {
   }
 
   #handle(input: BondInput): void {
+    if (this.#ended) return;
     this.#core.handle(input, this.#init.clock.nowMs());
     this.#pump();
   }

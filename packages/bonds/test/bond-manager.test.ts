@@ -162,6 +162,32 @@ describe('a bond', () => {
     expect(wokeAtMs.size).toBeLessThanOrEqual(100);
   });
 
+  it('that ended while another had its heartbeat is asked nothing any more', async () => {
+    const world = new World();
+    const asked: string[] = [];
+    let ended = false;
+    const a = await world.node({
+      heartbeatJitterMs: 0,
+      maxMissedHeartbeats: 1,
+      admission: async ({ entry }) => {
+        if (ended) asked.push(entry.peerId);
+        return { ok: true, expiresAtMs: world.clock.wallMs() + 500 };
+      },
+      onBondDown: () => {
+        ended = true;
+        void a.manager?.close();
+      },
+    });
+    const [b, c] = [await world.node({ heartbeatJitterMs: 0 }), await world.node({ heartbeatJitterMs: 0 })];
+    introduce(a, b, c);
+    await world.bonded(a, b, c);
+    world.network.partition(a.address, b.address);
+    world.network.partition(a.address, c.address);
+    await world.clock.advance(5000);
+    expect(ended).toBe(true);
+    expect(asked).toEqual([]);
+  });
+
   it('that is quiet stays, for hours', async () => {
     const world = new World();
     const [a, b] = (await world.mesh(2)) as [Node, Node];

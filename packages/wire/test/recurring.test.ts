@@ -1,4 +1,4 @@
-import { RaftEpoch, RaftMessage } from '@mosaik/wire';
+import { bool, bytes, RaftEpoch, RaftMessage, type Schema, struct } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import { refusal } from './refusal.ts';
 import { sampleId } from './samples.ts';
@@ -34,7 +34,7 @@ describe('values that recur', () => {
   });
 
   test('are written as what they are, more of them than are remembered, in any order', () => {
-    const epochs = Array.from({ length: 9 }, (_, i) => epochOf(BigInt(i)));
+    const epochs = Array.from({ length: 200 }, (_, i) => epochOf(BigInt(i) << 3n));
     for (let round = 0; round < 3; round += 1)
       for (const epoch of [...epochs, ...epochs.toReversed()])
         expect(RaftEpoch.decode(RaftEpoch.encode(epoch))).toEqual(epoch);
@@ -47,6 +47,38 @@ describe('values that recur', () => {
       expect([error.code, error.path]).toEqual(['invalid-value', 'RaftEpoch.term']);
     }
   });
+});
+
+test('what is refused while writing is found once for each level, and keeps no buffer', () => {
+  let writes = 0;
+  const leaf = struct(
+    'Leaf',
+    { bytes: bytes(), flag: bool },
+    {
+      write(writer, fields, value) {
+        writes += 1;
+        fields.bytes.write(writer, value.bytes);
+        fields.flag.write(writer, value.flag);
+      },
+    },
+  );
+  let nested: Schema<unknown> = leaf as Schema<unknown>;
+  let value: unknown = { bytes: new Uint8Array(1 << 20), flag: 'no' };
+  for (let depth = 0; depth < 12; depth += 1) {
+    const inner = nested;
+    nested = struct(
+      'Node',
+      { x: inner },
+      { write: (writer, { x }, node) => x.write(writer, node.x) },
+    ) as Schema<unknown>;
+    value = { x: value };
+  }
+  const error = refusal(() => nested.encode(value));
+  expect(error.path).toBe(`Node.${'x.'.repeat(12)}flag`);
+  expect(writes).toBe(1);
+  let right: unknown = { bytes: new Uint8Array(100), flag: true };
+  for (let depth = 0; depth < 12; depth += 1) right = { x: right };
+  expect(nested.encode(right).buffer.byteLength).toBeLessThanOrEqual(32 * 1024);
 });
 
 test('what a hostile message is refused for is found once for each level, not twice for each', () => {

@@ -58,10 +58,14 @@ export class Heartbeat {
     this.#writtenMs = nowMs;
   }
 
-  /** From the shortest interval on it is a tick: whoever is awake for another's tick need not wake again for this one. */
+  /**
+   * Whoever is awake for another's tick need not wake again for this one: before it is due it goes along from the shortest
+   * interval on, and not before two thirds of the longest. The other one sets the pace then: the next is due at the latest.
+   */
   handleTick(nowMs: number): HeartbeatVerdict {
     const { intervalMs, jitterMs, maxMissed } = this.#init;
-    if (nowMs < Math.min(this.#dueMs, this.#lastTickMs + intervalMs - jitterMs)) return NOTHING;
+    const along = nowMs < this.#dueMs;
+    if (along && nowMs < this.#lastTickMs + intervalMs - Math.min(jitterMs, intervalMs / 3)) return NOTHING;
     if (nowMs - this.#dueMs > 2 * intervalMs && !this.#postponed) {
       // This process was held up, not the peer: what arrived meanwhile must be read before silence is counted.
       this.#postponed = true;
@@ -72,7 +76,7 @@ export class Heartbeat {
     if (nowMs - this.#receivedMs > intervalMs + jitterMs) this.#missed += 1;
     const ping = this.#writtenMs <= this.#lastTickMs;
     this.#lastTickMs = nowMs;
-    this.#dueMs = nowMs + this.#delayMs();
+    this.#dueMs = nowMs + (along ? intervalMs : this.#delayMs());
     return { ping, dead: this.#missed >= maxMissed };
   }
 

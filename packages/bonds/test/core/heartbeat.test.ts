@@ -66,4 +66,19 @@ describe('a heartbeat (bonds: Heartbeat mechanism)', () => {
     expect(heartbeat.handleTick(350)).toEqual({ ping: true, dead: false });
     expect(heartbeat.nextDeadlineMs()).toBe(850);
   });
+
+  it('keeps the pace of one that others go along with, and no other, whatever the jitter', () => {
+    for (const jitterMs of [0, 150, 499]) {
+      const random = seededRng(3);
+      const all = Array.from({ length: 24 }, () => new Heartbeat({ ...init, jitterMs, rng: random }, 0));
+      for (let nowMs = 0; nowMs < 60_000; ) {
+        nowMs = Math.min(...all.map((heartbeat) => heartbeat.nextDeadlineMs()));
+        for (const heartbeat of all) heartbeat.handleTick(nowMs);
+      }
+      for (const { missed } of all) {
+        expect(missed).toBeLessThan((1.2 * 60_000) / (500 - jitterMs / 2));
+        expect(missed).toBeGreaterThan((0.8 * 60_000) / 500);
+      }
+    }
+  });
 });

@@ -6,6 +6,7 @@ import { parseEnvelope } from '../../src/core/envelope.ts';
 import { RaftLog } from '../../src/core/log.ts';
 import { type HeldSnapshot, holdSnapshot, readSnapshot } from '../../src/core/snapshot.ts';
 import { ParallelFetch } from '../../src/core/sync/parallel-fetch.ts';
+import { isOfRun } from '../../src/core/sync/plan.ts';
 import { Source } from '../../src/core/sync/source.ts';
 import { command, ELECTION_MS, epochOf, Harness, id, opening } from './harness.ts';
 
@@ -311,4 +312,23 @@ describe('a fetch in pieces', () => {
       [30, 40],
     ]);
   });
+});
+
+test('a range lies within one run of the plan, not in two of the same epoch with another one between', () => {
+  const [first, second] = [epochOf(0, 1), epochOf(1, 2)];
+  const plan: Of<'SyncPlan'> = {
+    type: 'SyncPlan',
+    epoch: second,
+    base: 0,
+    commit: 30,
+    last: 30,
+    runs: [
+      { epoch: first, first: 1 },
+      { epoch: second, first: 10 },
+      { epoch: first, first: 20 },
+    ],
+  };
+  expect(isOfRun(plan, first, 5, 9)).toBe(true);
+  expect(isOfRun(plan, first, 20, 25)).toBe(true);
+  expect(isOfRun(plan, first, 5, 25)).toBe(false);
 });

@@ -61,11 +61,14 @@ function spell<F extends Fields, T>(
       : init.read,
     write: write
       ? (writer, value) => {
+          if (writer.byField) return init.write(writer, value);
+          const start = writer.length;
           try {
             write(writer, fields, value);
-          } catch (error) {
+          } catch {
+            writer.rewind(start);
+            writer.byField = true;
             init.write(writer, value);
-            throw error;
           }
         }
       : init.write,
@@ -159,44 +162,47 @@ export function option<T>(item: Schema<T>): Schema<T | undefined> {
   });
 }
 
-/** Values that `recurring` remembers. */
-const MAX_RECENT = 4;
+/** Values that `recurring` remembers having read, by two of their bytes, and having written. */
+const READ_SLOTS = 64;
+const WRITTEN_SLOTS = 16;
 
 /**
  * What `item` is, for values that come again and again: one that was read or written lately costs a comparison and a
  * copy, and reading gives out the same object. So nobody may change what was read or written.
  */
-export function recurring<T extends object>(name: string, item: Schema<T>): Schema<T> {
-  const recent: { value: T; bytes: Uint8Array }[] = [];
-  let next = 0;
-  const remember = (value: T, bytes: Uint8Array) => {
-    recent[next] = { value, bytes };
-    next = (next + 1) % MAX_RECENT;
-  };
-  return schema(
+export function recurring<T extends object>(name: string, item: Schema<T>): Schema<Readonly<T>> {
+  const { minBytes } = item;
+  const read = new Array<{ value: T; bytes: Uint8Array } | undefined>(READ_SLOTS).fill(undefined);
+  const written: T[] = [];
+  const writtenBytes: Uint8Array[] = [];
+  let nextWritten = 0;
+  return schema<Readonly<T>>(
     {
-      minBytes: item.minBytes,
+      minBytes,
       write(writer, value) {
-        for (let i = 0; i < recent.length; i += 1) {
-          const { value: known, bytes } = recent[i] as { value: T; bytes: Uint8Array };
-          if (known !== value) continue;
-          writer.raw(bytes);
+        const known = written.indexOf(value);
+        if (known >= 0) {
+          writer.raw(writtenBytes[known] as Uint8Array);
           return;
         }
         const start = writer.length;
         item.write(writer, value);
-        remember(value, writer.since(start));
+        written[nextWritten] = value;
+        writtenBytes[nextWritten] = writer.since(start);
+        nextWritten = (nextWritten + 1) % WRITTEN_SLOTS;
       },
       read(reader) {
-        for (let i = 0; i < recent.length; i += 1) {
-          const { value, bytes } = recent[i] as { value: T; bytes: Uint8Array };
-          // No encoding is the beginning of another, so these bytes are this value.
-          if (reader.skipSame(bytes)) return value;
-        }
-        const start = reader.offset;
+        const { bytes, offset: start } = reader;
+        // Around where the shortest one ends: what values differ in mostly comes last.
+        const slot =
+          ((bytes[start + minBytes - 1] ?? 0) ^ ((bytes[start + minBytes] ?? 0) << 3)) & (READ_SLOTS - 1);
+        const known = read[slot];
+        // No encoding is the beginning of another, so these bytes are this value.
+        if (known && reader.skipSame(known.bytes)) return known.value;
         const value = item.read(reader);
-        // A copy: the `slice` of a Buffer would be a view.
-        remember(value, new Uint8Array(reader.bytes.subarray(start, reader.offset)));
+        // A copy: the `slice` of a Buffer would be a view. What comes in a message that is refused will not come again.
+        if (!reader.byField)
+          read[slot] = { value, bytes: new Uint8Array(bytes.subarray(start, reader.offset)) };
         return value;
       },
     },

@@ -23,6 +23,8 @@ export class Writer {
   #view = new DataView(this.#bytes.buffer);
   #start = 0;
   #offset = 0;
+  /** Something was refused: structs are written field by field until `abort`, for the path of the error. */
+  byField = false;
 
   /** The message since the last `finish`: bytes that nothing writes to again. */
   finish(): Uint8Array {
@@ -50,9 +52,17 @@ export class Writer {
     return this.#bytes.slice(this.#start + length, this.#offset);
   }
 
+  /** Forgets what was written since `length` was so much. */
+  rewind(length: number): void {
+    this.#offset = this.#start + length;
+  }
+
   /** Forgets what was written since the last `finish`. */
   abort(): void {
-    this.#offset = this.#start;
+    this.rewind(0);
+    this.byField = false;
+    // What is written next must not keep a buffer that was made for something large.
+    if (this.#bytes.length > MAX_SLAB_BYTES) this.#use(new Uint8Array(0), 0);
   }
 
   u8(byte: number): void {

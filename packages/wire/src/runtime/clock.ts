@@ -29,10 +29,11 @@ export const systemClock: Clock = {
 };
 
 /**
- * Hosts count whole milliseconds, and from the last one that began: rounded up, and one more, or a timer would fire
- * before its time, find nothing due and be set again for the millisecond that is left.
+ * Hosts count whole milliseconds, from the last one that began, by a clock that may be another one behind (libuv takes a
+ * coarse one where that is as fine as a millisecond). So: rounded up, and two more, or a timer would fire before its
+ * time, find nothing due and be set again for the millisecond that is left.
  */
 function hostDelay(delayMs: number): number {
   // Above 2^31 - 1 ms the host would fire at once instead of late.
-  return delayMs <= 0 ? 0 : Math.min(Math.ceil(delayMs) + 1, 2_147_483_647);
+  return delayMs <= 0 ? 0 : Math.min(Math.ceil(delayMs) + 2, 2_147_483_647);
 }
