@@ -61,7 +61,7 @@ function spell<F extends Fields, T>(
       : init.read,
     write: write
       ? (writer, value) => {
-          if (writer.byField) return init.write(writer, value);
+          if (writer.byField || typeof value !== 'object') return init.write(writer, value);
           const start = writer.length;
           try {
             write(writer, fields, value);
