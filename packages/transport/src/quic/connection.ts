@@ -248,8 +248,8 @@ export class QuicConnection implements Connection {
 
   #read(): void {
     const native = this.#native;
-    if (!native || !(this.#streams.soleReader || native.isReadable())) return;
-    if (this.#phase === 'proven' && receiveWelcome(native)) {
+    if (!native) return;
+    if (this.#phase === 'proven' && native.isReadable() && receiveWelcome(native)) {
       this.#phase = 'open';
       this.#endpoint.handleWelcome(this);
     }

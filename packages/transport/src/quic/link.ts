@@ -200,7 +200,7 @@ export class QuicLink implements Link {
     const { arrivals } = this.#streams;
     if (this.#emptySince === arrivals || this.#finReceived || this.streamId === undefined) return false;
     const room = this.#decoder.reserve();
-    const read = this.#streams.readInto(this.streamId, room, this.#begun);
+    const read = this.#streams.readInto(this, this.streamId, room, this.#begun);
     if (!read || read[0] < room.length) this.#emptySince = arrivals;
     if (!read) return false;
     this.#begun = true;

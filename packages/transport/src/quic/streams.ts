@@ -30,6 +30,8 @@ export class Streams {
   readonly #links = new Set<QuicLink>();
   /** Links that wait for frames, or did at the arrival before: most wait again at once. */
   #readers: QuicLink[] = [];
+  /** The link that bytes were read for when last a link was asked: the most likely to have the next ones. */
+  #latest: QuicLink | undefined;
   /** Links with something to send, each once. */
   #pendingHigh: QuicLink[] = [];
   #pending: QuicLink[] = [];
@@ -90,18 +92,22 @@ export class Streams {
    * may be unknown to the library; where there are several, most have nothing, which is asked for less.
    */
   readInto(
+    link: QuicLink,
     streamId: number,
     room: Uint8Array,
     begun: boolean,
   ): readonly [length: number, fin: boolean] | undefined {
     const native = this.#native;
     if (!native) return undefined;
-    if (!(begun && this.#readers.length <= 1) && !native.streamReadable(streamId)) return undefined;
+    const likely = begun && (this.#readers.length <= 1 || link === this.#latest);
+    if (!likely && !native.streamReadable(streamId)) return undefined;
     try {
       const read = native.streamRecv(streamId, room);
+      this.#latest = read ? link : undefined;
+      if (!read) return undefined;
       // Reading opens the window again: the peer is told in this turn.
-      if (read) this.#init.onPending();
-      return read ?? undefined;
+      this.#init.onPending();
+      return read;
     } catch {
       // Reset by the peer (ours never does), or gone: nothing more will come.
       return [0, true];
@@ -115,13 +121,13 @@ export class Streams {
     this.arrivals += 1;
   }
 
-  /** Whether there is nobody but one link to look after: asking it costs no more than asking the connection. */
-  get soleReader(): boolean {
-    return this.#readers.length === 1 && !this.#waiting.wanted;
-  }
-
-  /** Serves who waits for a link or for frames. */
+  /** Serves who waits for a link or for frames. A link is asked first where that is likely to be all that there is. */
   read(): void {
+    const native = this.#native;
+    if (this.#readers.length !== 1 || this.#waiting.wanted) {
+      if (this.#latest?.waiting) this.#latest.handleReadable();
+      if (!native?.isReadable()) return;
+    }
     while (this.#waiting.wanted) {
       const link = this.#next();
       if (!link) break;
@@ -168,6 +174,7 @@ export class Streams {
     for (const link of this.#links) link.absorb();
     this.#links.clear();
     this.#readers = [];
+    this.#latest = undefined;
     this.#pendingHigh = [];
     this.#pending = [];
     this.#native = undefined;
