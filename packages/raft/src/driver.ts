@@ -55,15 +55,13 @@ export class Driver {
   handle(input: Input): void {
     if (this.#closed) return;
     this.#init.core.handle(input, this.#init.components.clock.nowMs());
-    this.schedule();
+    // Messages that came together were handled in one go: there is nothing more to wait for.
+    this.#schedule(input.type === 'message' ? 1 : FLUSH_HOPS);
   }
 
   /** Ends the turn soon. */
   schedule(): void {
-    if (this.#scheduled || this.#closed) return;
-    this.#scheduled = true;
-    this.#hops = FLUSH_HOPS;
-    void SETTLED.then(this.#hop);
+    this.#schedule(FLUSH_HOPS);
   }
 
   /** Since anything was handled or a turn ended. */
@@ -98,6 +96,13 @@ export class Driver {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+  }
+
+  #schedule(hops: number): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    this.#hops = hops;
+    void SETTLED.then(this.#hop);
   }
 
   readonly #hop = (): void => {
