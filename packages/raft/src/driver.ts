@@ -9,8 +9,8 @@ import type { LogStorage } from './storage/log-storage.ts';
 /** Largest message for the control lane; a larger one goes with the bulk. */
 const MAX_CONTROL_BYTES = 60 * 1024;
 /**
- * Turns of the microtask queue between an input and the flush: continuations of calls that an answer just resolved get
- * their chance to write first, so that their commands travel with the commit that woke them.
+ * Turns of the microtask queue between what is not a message and the flush: continuations of calls that an answer just
+ * resolved get their chance to write first, so that their commands travel with the commit that woke them.
  */
 const FLUSH_HOPS = 6;
 /** A turn of the microtask queue by a promise: Node's `queueMicrotask` makes an async resource for each. */

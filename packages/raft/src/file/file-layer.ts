@@ -59,7 +59,7 @@ export const nodeFileLayer: FileLayer = {
     return readdir(directory);
   },
   async open(path, mode, { through = false } = {}) {
-    const handle = await open(path, FLAGS[mode] | ((through && THROUGH) || 0), 0o600);
+    const handle = await open(path, FLAGS[mode] | (through ? (THROUGH ?? 0) : 0), 0o600);
     const file = nodeFile(handle);
     return through && THROUGH === undefined ? inTwoSteps(file) : file;
   },

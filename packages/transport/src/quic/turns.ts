@@ -31,7 +31,7 @@ export class Turns {
     if (this.#turn.push(connection) === 1) setImmediate(this.#runTurn);
   }
 
-  /** A connection must hear of the time then. */
+  /** A connection must hear of the time then; never, when it is infinite. */
   handleDeadline(deadlineMs: number): void {
     if (deadlineMs >= this.#timerDueMs) return;
     this.#timer?.cancel();
@@ -73,7 +73,7 @@ export class Turns {
     const nextMs = this.#nextDeadlineMs();
     // After the polling phase: a loop that stalled first reads what arrived meanwhile, then looks who is late.
     if (nextMs <= this.#clock.nowMs()) setImmediate(this.#runTimers);
-    else if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
+    else this.handleDeadline(nextMs);
   };
 
   #nextDeadlineMs(): number {
@@ -87,7 +87,6 @@ export class Turns {
     for (const connection of this.#connections) {
       if (connection.deadlineMs <= nowMs) this.drive(connection, () => connection.handleTimer(nowMs));
     }
-    const nextMs = this.#nextDeadlineMs();
-    if (nextMs < Number.POSITIVE_INFINITY) this.handleDeadline(nextMs);
+    this.handleDeadline(this.#nextDeadlineMs());
   };
 }
