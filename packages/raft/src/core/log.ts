@@ -25,6 +25,8 @@ interface SetRecord {
   readonly learners: readonly PeerId[];
   /** The epoch, when the entry opened a forced one. */
   readonly forced: RaftEpoch | undefined;
+  /** The newest forced epoch, from this entry on. */
+  readonly side: RaftEpoch | undefined;
 }
 
 /** What a command weighs beside its own bytes: about what names it on the wire. */
@@ -92,11 +94,8 @@ export class RaftLog {
 
   /** The newest forced epoch, which names the side of this log. */
   get side(): RaftEpoch | undefined {
-    for (let i = this.#sets.length - 1; i >= 0; i -= 1) {
-      const forced = this.#sets[i]?.forced;
-      if (forced) return forced;
-    }
-    return this.#forced[0];
+    const set = this.#sets.at(-1);
+    return set ? set.side : this.#forced[0];
   }
 
   /** Index of the last command; 0 when there is none. */
@@ -165,7 +164,8 @@ export class RaftLog {
         this.#lastCommand = this.last;
       } else if (entry.type !== 'Session') {
         const forced = entry.type === 'Opening' && entry.forced ? run.epoch : undefined;
-        this.#sets.push({ index: this.last, members: entry.members, learners: entry.learners, forced });
+        const { members, learners } = entry;
+        this.#sets.push({ index: this.last, members, learners, forced, side: forced ?? this.side });
       }
     }
   }
@@ -217,10 +217,10 @@ export class RaftLog {
     this.reset();
     this.#base = envelope.index;
     this.#runs.push(...envelope.runs);
-    const { membersIndex, members, learners } = envelope;
-    this.#sets.push({ index: membersIndex, members, learners, forced: undefined });
     this.#former = envelope.former;
     this.#forced = envelope.forced;
+    const { membersIndex, members, learners } = envelope;
+    this.#sets.push({ index: membersIndex, members, learners, forced: undefined, side: this.side });
     this.#lastCommand = envelope.lastCommand;
     this.#baseCommand = envelope.lastCommand;
   }
