@@ -1,4 +1,4 @@
-import { type PeerId, RaftMessage } from '@mosaik/wire';
+import { type ConsensusConfig, type PeerId, RaftMessage } from '@mosaik/wire';
 import { type Clock, type Rng, systemClock } from '@mosaik/wire/runtime';
 import { consensus } from './consensus.ts';
 import { DEFAULT_LIMITS } from './core/config.ts';
@@ -21,14 +21,14 @@ let rehearsed = false;
  * member runs first when it has to take over would otherwise be compiled just then, which a handover of a few
  * milliseconds takes half as long again for. Only by the clock of this machine: virtual time has no such cost.
  */
-export function rehearse(clock: Clock): void {
+export function rehearse(clock: Clock, mode: QuorumMode): void {
   if (rehearsed || clock !== systemClock) return;
   rehearsed = true;
   let group: Rehearsal | undefined;
   let left = HANDOVERS;
   const step = () => {
     try {
-      group ??= new Rehearsal();
+      group ??= new Rehearsal(mode);
       group.handOver();
     } catch {
       // Without it the first handover is slower, no more.
@@ -40,13 +40,15 @@ export function rehearse(clock: Clock): void {
   clock.schedule(1, step);
 }
 
-/** Three voters on virtual time that stands still, and a network that loses nothing. */
+type QuorumMode = ConsensusConfig['quorum']['type'];
+
+/** Three members on virtual time that stands still, and a network that loses nothing. */
 export class Rehearsal {
   readonly #cores: readonly RaftCore[];
   #nowMs = 0;
   #number = 0;
 
-  constructor() {
+  constructor(mode: QuorumMode) {
     let drawn = 0n;
     const rng: Rng = {
       float: () => 0.5,
@@ -61,7 +63,7 @@ export class Rehearsal {
         new RaftCore({
           config: {
             localId,
-            consensus: consensus({ quorum: { voters: IDS } }),
+            consensus: consensus({ quorum: mode === 'Dynamic' ? 'dynamic' : { voters: IDS } }),
             observer: false,
             reluctance: 1,
             durableAtOnce: true,
@@ -76,7 +78,7 @@ export class Rehearsal {
       for (const peer of IDS) core.handle({ type: 'bond-up', peer, incarnation: INCARNATION }, this.#nowMs);
     this.#settle();
     const [first] = this.#cores;
-    for (let turn = 0; turn < MAX_TURNS && !this.leader; turn += 1) {
+    for (let turn = 0; turn < MAX_TURNS && !this.#full; turn += 1) {
       this.#nowMs = Math.max(this.#nowMs, first?.nextDeadlineMs() ?? 0);
       first?.handle({ type: 'tick' }, this.#nowMs);
       this.#settle();
@@ -85,6 +87,10 @@ export class Rehearsal {
 
   get leader(): RaftCore | undefined {
     return this.#cores.find((core) => core.state.role === 'leader');
+  }
+
+  get #full(): boolean {
+    return this.leader?.state.log.members.length === IDS.length;
   }
 
   /** Every member has a command, then the leader hands over while the others have one more. */
