@@ -94,6 +94,38 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     }
   });
 
+  test.each([0, 1])('by leaving, passes over a member that answers no more (%i)', async (which) => {
+    const leader = await start(quorum);
+    const followers = nodes().flatMap((node, i) => (node === leader ? [] : [i]));
+    const silent = followers[which] as number;
+    await mesh.clock.advance(600);
+    for (let i = 0; i < nodes().length; i += 1) if (i !== silent) mesh.silence(i, silent);
+    // Nothing was written since: it has all that the other one has. Two heartbeats go unanswered.
+    await mesh.clock.advance(1200);
+    const before = mesh.clock.nowMs();
+    await settled(leader.depart());
+    expect(mesh.clock.nowMs() - before).toBeLessThan(20);
+    expect(nodes()[followers[1 - which] as number]?.status.value.role).toBe('leader');
+  });
+
+  test('to a member that is lost after its first vote: another one leads soon, and no call fails', async () => {
+    const leader = await start(quorum);
+    const leads = nodes().indexOf(leader);
+    const [target, other] = [0, 1, 2].filter((i) => i !== leads) as [number, number];
+    await mesh.clock.advance(600);
+    mesh.silence(target, other);
+    leader.transferLeadership(meshId(target)).catch(() => {});
+    await mesh.clock.until(() => leader.status.value.role !== 'leader', 100);
+    await mesh.kill(target);
+    const left = [leader, nodes().find((node) => node !== leader) as TextNode];
+    const calls = left.map((node) => node.execute('x'));
+    const before = mesh.clock.nowMs();
+    await mesh.clock.until(() => left.some((node) => node.status.value.role === 'leader'), 3000);
+    // Whoever led says that it leads no more: the others need not find out by an election timeout of 2 s.
+    expect(mesh.clock.nowMs() - before).toBeLessThan(1000);
+    await settled(Promise.all(calls));
+  });
+
   test('to a member that does not answer ends with `timeout`, and commands go on at the old leader', async () => {
     const leader = await start(quorum);
     const target = nodes().findIndex((node) => node !== leader);

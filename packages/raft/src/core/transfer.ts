@@ -41,16 +41,19 @@ export function expectNewLeader(s: RaftState, nowMs: number): void {
 
 /**
  * Tells the target to campaign, once, as soon as it has been sent the whole log: right behind the entries, so that it has
- * them when it reads that. Of several the one that is known to have most.
+ * them when it reads that. Of several the one that is known to have most, unless it answers no more.
  */
-export function flushTransfer(s: RaftState, leadership: Leadership): void {
+export function flushTransfer(s: RaftState, leadership: Leadership, nowMs: number): void {
   const { transfer } = s;
   if (!transfer || transfer.told !== undefined) return;
-  let best: { readonly peer: PeerId; readonly match: number } | undefined;
+  const heardSinceMs = nowMs - 2 * s.config.consensus.heartbeatIntervalMs;
+  let best: { readonly peer: PeerId; readonly heard: boolean; readonly match: number } | undefined;
   for (const [peer, progress] of leadership.progress) {
     if (transfer.to !== undefined && transfer.to !== peer) continue;
     if (!progress.isSent(s.log.last) || !mayLead(s, peer, progress)) continue;
-    if (!best || progress.match > best.match) best = { peer, match: progress.match };
+    const { match } = progress;
+    const heard = progress.lastAckMs >= heardSinceMs;
+    if (!best || (heard === best.heard ? match > best.match : heard)) best = { peer, heard, match };
   }
   if (!best) return;
   transfer.told = best.peer;

@@ -290,7 +290,7 @@ export function flushLeader(s: RaftState, nowMs: number): void {
   }
   if (s.departing) maybeLeave(s, leadership, nowMs);
   else if ((isRemoved(s) || s.config.witness) && !s.transfer) beginTransfer(s, undefined, undefined, nowMs);
-  flushTransfer(s, leadership);
+  flushTransfer(s, leadership, nowMs);
 }
 
 /**
