@@ -315,6 +315,9 @@ export class RaftCore {
     if (s.leader === id) {
       s.clearLeader();
       hastenElection(s, nowMs);
+    } else if (s.leader === undefined && s.vote?.leader === id) {
+      // Whoever was about to lead is gone as well.
+      hastenElection(s, nowMs);
     }
     this.#handleBondChange(nowMs);
     s.changed();
