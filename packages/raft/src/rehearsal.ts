@@ -19,7 +19,8 @@ let rehearsed = false;
 /**
  * Lets three cores in memory hand leadership to each other, a millisecond or so at a time, once in a process: what a
  * member runs first when it has to take over would otherwise be compiled just then, which a handover of a few
- * milliseconds takes half as long again for. Only by the clock of this machine: virtual time has no such cost.
+ * milliseconds takes half as long again for. `mode` is that of the process's first group. Only by the clock of this
+ * machine: virtual time has no such cost.
  */
 export function rehearse(clock: Clock, mode: QuorumMode): void {
   if (rehearsed || clock !== systemClock) return;
