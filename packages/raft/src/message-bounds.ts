@@ -50,6 +50,8 @@ function termOf(body: RaftBody): number {
     case 'VoteRequest':
     case 'Append':
       return body.epoch.term;
+    case 'TimeoutNow':
+      return body.next.term;
     default:
       return 0;
   }

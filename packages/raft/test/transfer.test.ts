@@ -62,18 +62,16 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     const leader = await start(quorum);
     const others = nodes().filter((node) => node !== leader);
     const calls: Promise<unknown>[] = [];
-    let left = false;
     for (let round = 0; round < 40; round += 1) {
       for (const node of others) calls.push(node.execute(`${round}`));
-      if (round === 10) void leader.depart().then(() => (left = true));
+      if (round === 10) calls.push(leader.depart());
       await mesh.clock.advance(0.13);
     }
-    expect(left).toBe(true);
     await settled(Promise.all(calls));
     expect(others.some((node) => node.status.value.role === 'leader')).toBe(true);
   });
 
-  test('by leaving, stops the writes of the others for five messages in a row, and waits for no timer', async () => {
+  test('by leaving, stops the writes of the others for four messages in a row, and waits for no timer', async () => {
     const leader = await start(quorum);
     mesh.delayMs = 5;
     const writers = nodes().filter((node) => node !== leader);
@@ -88,9 +86,9 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     await settled(Promise.all(calls));
     for (const times of doneAtMs) {
       const pauses = times.slice(1).map((ms, i) => ms - (times[i] as number));
-      // TimeoutNow behind the last entries; the vote round, which carries what waits; the append with that, and its reply
-      // where the writer is the new leader. Answers of the old leader still arrive in the first of these.
-      expect(Math.max(...pauses)).toBeLessThanOrEqual(5 * mesh.delayMs);
+      // TimeoutNow behind the last entries, with a vote that is a majority with its own; what waits, from who is not the new
+      // leader; the append with that, and its reply. Answers of the old leader still arrive in the first of these.
+      expect(Math.max(...pauses)).toBeLessThanOrEqual(4 * mesh.delayMs);
     }
   });
 
@@ -103,9 +101,11 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     // Nothing was written since: it has all that the other one has. Two heartbeats go unanswered.
     await mesh.clock.advance(1200);
     const before = mesh.clock.nowMs();
-    await settled(leader.depart());
-    expect(mesh.clock.nowMs() - before).toBeLessThan(20);
-    expect(nodes()[followers[1 - which] as number]?.status.value.role).toBe('leader');
+    const left = leader.depart();
+    await mesh.clock.until(() => nodes()[followers[1 - which] as number]?.status.value.role === 'leader', 20);
+    await settled(left);
+    // It stays until the others have settled.
+    expect(mesh.clock.nowMs() - before).toBeLessThan(60);
   });
 
   test.each(['its first vote', 'both votes'])(

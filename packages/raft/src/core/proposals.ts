@@ -1,4 +1,5 @@
 import type { LogEntry, PeerId, RaftBody, RaftEpoch, UniqueId } from '@mosaik/wire';
+import type { Lane } from '../components.ts';
 import type { RefusalReason } from './effect.ts';
 import { sameEpoch } from './epoch.ts';
 import { SESSION_BYTES } from './log.ts';
@@ -84,7 +85,8 @@ export function flushEarly(s: RaftState, nowMs: number): void {
 
 function takeForward(s: RaftState, from: PeerId, body: Forward, nowMs: number): void {
   const answers = answerThere(s, from, body.first);
-  if (isMoving(s, nowMs)) {
+  // Whoever this member is to succeed may have told the others first.
+  if (isMoving(s, nowMs) || (body.epoch.leader === s.localId && body.epoch.term > s.term)) {
     answers.refused(0, body.proposals.length, 'Moving');
     return;
   }
@@ -126,6 +128,8 @@ function isMoving({ transfer, leadership, movingUntilMs }: RaftState, nowMs: num
 export interface ForwardTarget {
   readonly leader: PeerId;
   readonly epoch: RaftEpoch;
+  /** Behind what tells it that it is to lead; the control lane otherwise. */
+  readonly lane?: Lane;
 }
 
 function forwardTarget(
@@ -144,14 +148,14 @@ function forwardTarget(
 
 function forward(
   s: RaftState,
-  { leader, epoch }: ForwardTarget,
+  { leader, epoch, lane }: ForwardTarget,
   batch: ProposalBatch,
   bytes: number,
   nowMs: number,
 ): void {
   const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
   s.forwards.add({ batch, bytes, leader, deadlineMs });
-  s.send(leader, { type: 'Forward', epoch, ...batch });
+  s.send(leader, { type: 'Forward', epoch, ...batch }, lane);
 }
 
 interface Answers {

@@ -149,10 +149,10 @@ export class RaftCore {
     if (!s.stopped) {
       flushLeader(s, nowMs);
       flushFollower(s, nowMs);
-      this.#maybeHandOver();
+      this.#maybeHandOver(nowMs);
       pruneWitness(s);
     }
-    flushStatus(s);
+    flushStatus(s, nowMs);
     return s.takeEffects();
   }
 
@@ -224,7 +224,7 @@ export class RaftCore {
         s.reads.handleRefused(s, from, body.read, body.reason.type);
         return;
       case 'TimeoutNow':
-        handleTimeoutNow(s, from, body.epoch, nowMs);
+        handleTimeoutNow(s, from, body, nowMs);
         return;
       case 'SyncRequest':
         handleSyncRequest(s, from, body.epoch, nowMs);
@@ -363,17 +363,16 @@ export class RaftCore {
     handleStatusTick(s, nowMs);
   }
 
-  /** Leaving is over once somebody else leads and could commit, or nobody else is there. */
-  #maybeHandOver(): void {
+  /** Leaving is over once somebody else leads and could commit, and has settled; or nobody else is there. */
+  #maybeHandOver(nowMs: number): void {
     const s = this.state;
     if (!s.departing) return;
     if (s.role === 'leader') {
       if (!s.handedOver) return;
-    } else if (
-      s.transferring &&
-      (!s.leader || !sameEpoch(s.log.epochAt(Math.min(s.commit, s.leaderCommit)), s.epoch))
-    ) {
-      return;
+    } else if (s.transferring) {
+      if (!s.leader || !sameEpoch(s.log.epochAt(Math.min(s.commit, s.leaderCommit)), s.epoch)) return;
+      // The status that is due then ends a turn.
+      if (nowMs < s.settlingUntilMs) return;
     }
     s.departing = false;
     s.transferring = false;

@@ -121,6 +121,12 @@ export class RaftState {
   /** Conflicts that this member would lose, by the other side's leader: since when, and last seen. */
   readonly conflicts = new Map<PeerId, { nonce: bigint; sinceMs: number; seenMs: number }>();
   statusDue = true;
+  /**
+   * Leadership was handed over: until then the others get going with the next leader, and what can wait does. Statuses, of
+   * which there would be more than of anything else and which tell nothing that is not known; and whoever leaves stays, since
+   * what it acknowledges is a majority while another one may not follow yet, and its goodbye is work for all.
+   */
+  settlingUntilMs = 0;
   statusDeadlineMs: number;
 
   readonly outbox = new Outbox();

@@ -83,8 +83,12 @@ export function handleStatusTick(s: RaftState, nowMs: number): void {
   s.statusDue = true;
 }
 
-export function flushStatus(s: RaftState): void {
+export function flushStatus(s: RaftState, nowMs: number): void {
   if (!s.statusDue) return;
+  if (nowMs < s.settlingUntilMs) {
+    s.statusDeadlineMs = Math.min(s.statusDeadlineMs, s.settlingUntilMs);
+    return;
+  }
   s.statusDue = false;
   if (s.peers.size > 0) sendStatus(s);
 }

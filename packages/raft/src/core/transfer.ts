@@ -1,12 +1,15 @@
 import type { PeerId, RaftEpoch } from '@mosaik/wire';
 import { type Asker, answerRequest } from './asker.ts';
 import type { RefusalReason } from './effect.ts';
-import { isMember } from './epoch.ts';
+import { isMember, sameEpoch } from './epoch.ts';
 import type { Leadership } from './leadership.ts';
 import type { Progress } from './progress.ts';
 import type { RaftState } from './state.ts';
 import { isRemoved } from './voters.ts';
 import { isWitness } from './witness.ts';
+
+/** How long nothing else happens after leadership was handed over, at most. */
+const MAX_SETTLING_MS = 50;
 
 /** Leadership on its way to another member (Raft §3.10 of the thesis). */
 export interface Transfer {
@@ -14,8 +17,6 @@ export interface Transfer {
   readonly to: PeerId | undefined;
   /** Nobody elected until then: it is void. */
   readonly deadlineMs: number;
-  /** Was told to campaign. */
-  told: PeerId | undefined;
   /** Whoever wants to know how it ends. */
   readonly asker: Asker | undefined;
 }
@@ -28,24 +29,33 @@ export function beginTransfer(
   nowMs: number,
 ): void {
   const deadlineMs = nowMs + s.electionTimeoutMs;
-  s.transfer = { to, deadlineMs, told: undefined, asker };
+  s.transfer = { to, deadlineMs, asker };
   expectNewLeader(s, nowMs);
 }
 
-/** This member knows that leadership is moving: its proposals wait, and those of others shall. */
+/**
+ * This member knows that leadership is moving: its proposals wait, and those of others shall; until the next campaign is
+ * due if nothing comes of it, which is later than whoever hands over gives up.
+ */
 export function expectNewLeader(s: RaftState, nowMs: number): void {
-  const untilMs = nowMs + s.electionTimeoutMs;
+  const untilMs = nowMs + s.electionTimeoutMs + s.config.consensus.electionTimeoutJitterMs;
   s.held.start(untilMs);
   s.movingUntilMs = untilMs;
 }
 
+/** Leadership is handed over now. */
+export function beginHandover(s: RaftState, nowMs: number): void {
+  expectNewLeader(s, nowMs);
+  s.settlingUntilMs = nowMs + Math.min(s.config.consensus.heartbeatIntervalMs, MAX_SETTLING_MS);
+}
+
 /**
- * Tells the target to campaign, once, as soon as it has been sent the whole log: right behind the entries, so that it has
- * them when it reads that. Of several the one that is known to have most, unless it answers no more.
+ * Hands over as soon as the target has been sent the whole log. Of several the one that is known to have most, unless it
+ * answers no more.
  */
 export function flushTransfer(s: RaftState, leadership: Leadership, nowMs: number): void {
   const { transfer } = s;
-  if (!transfer || transfer.told !== undefined) return;
+  if (!transfer) return;
   const heardSinceMs = nowMs - 2 * s.config.consensus.heartbeatIntervalMs;
   let best: { readonly peer: PeerId; readonly heard: boolean; readonly match: number } | undefined;
   for (const [peer, progress] of leadership.progress) {
@@ -55,10 +65,27 @@ export function flushTransfer(s: RaftState, leadership: Leadership, nowMs: numbe
     const heard = progress.lastAckMs >= heardSinceMs;
     if (!best || (heard === best.heard ? match > best.match : heard)) best = { peer, heard, match };
   }
-  if (!best) return;
-  transfer.told = best.peer;
-  s.send(best.peer, { type: 'TimeoutNow', epoch: leadership.epoch }, 'bulk');
-  s.note('info', 'hands over', { to: best.peer });
+  if (best) handOver(s, leadership, best.peer, nowMs);
+}
+
+/**
+ * Leads no more, and votes for the target. That goes with the request to campaign, so where two are a majority nobody else
+ * has to be asked; and it goes to all, so that the others vote at once too, and send along what waits. Right behind the
+ * entries: whoever reads it has them.
+ */
+function handOver(s: RaftState, { epoch, progress }: Leadership, to: PeerId, nowMs: number): void {
+  s.note('info', 'hands over', { to });
+  beginHandover(s, nowMs);
+  const next = { term: s.term + 1, leader: to, nonce: s.rng.u64() };
+  const message = s.message({ type: 'TimeoutNow', epoch, last: s.log.last, next });
+  s.becomeFollower(next.term, nowMs);
+  s.setHardState(next.term, next);
+  s.afterPersist(() => {
+    if (!sameEpoch(s.vote, next)) return;
+    for (const peer of progress.keys())
+      if (s.peers.has(peer)) s.emit({ type: 'send', to: peer, message, lane: 'bulk' });
+    s.held.forwardTo(s, { leader: to, epoch: next, lane: 'bulk' }, nowMs);
+  });
 }
 
 export function mayLead(s: RaftState, peer: PeerId, progress: Progress | undefined): boolean {
@@ -83,17 +110,21 @@ export function endTransfer(s: RaftState, problem: RefusalReason | undefined): v
   if (problem && s.role === 'leader') s.note('warn', 'nobody took over in time', { to: transfer.to });
 }
 
-/** A bond is lost: whoever was told is gone; another one may do, unless it had to be that one. */
+/** A bond is lost: if it had to be that one, this leader leads on; if it handed over already, it campaigns. */
 export function handleTransferBondDown(s: RaftState, peer: PeerId, nowMs: number): void {
-  const { transfer } = s;
-  if (!transfer || s.role !== 'leader') return;
-  if (transfer.to === peer) abandonTransfer(s, nowMs);
-  else if (transfer.told === peer) transfer.told = undefined;
+  if (s.transfer && peer === (s.role === 'leader' ? s.transfer.to : s.vote?.leader))
+    abandonTransfer(s, nowMs);
 }
 
-/** Void: this leader goes on, if it may. */
+/** Void: whoever led goes on, if it may. */
 function abandonTransfer(s: RaftState, nowMs: number): void {
   endTransfer(s, 'NotElected');
+  if (s.role !== 'leader') {
+    if (s.leader !== undefined) return;
+    expectNewLeader(s, nowMs);
+    s.electionDeadlineMs = nowMs;
+    return;
+  }
   if (isRemoved(s)) {
     // It must not lead on: the members elect among themselves.
     s.becomeFollower(s.term, nowMs);

@@ -35,6 +35,13 @@ export const forward = (epoch: RaftEpoch, first: number, proposals: Uint8Array[]
   keys: [],
   proposals,
 });
+/** Member `from` leads term 1 up to index 2, and hands over to `to`. */
+export const timeoutNow = (from: number, to: number, last = 2): RaftBody => ({
+  type: 'TimeoutNow',
+  epoch: epochOf(1, from),
+  last,
+  next: epochOf(2, to),
+});
 /** A member with an empty log, as it describes itself. */
 export const status = (extra: Partial<Extract<RaftBody, { type: 'Status' }>> = {}): RaftBody => ({
   type: 'Status',

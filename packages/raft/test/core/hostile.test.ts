@@ -1,7 +1,7 @@
 import { type RaftBody, RaftMessage, WireError } from '@mosaik/wire';
 import { seededRng } from '@mosaik/wire/testing';
 import { describe, expect, test } from 'vitest';
-import { command, epochOf, forward, Harness, incarnationOf, member, opening } from './harness.ts';
+import { command, epochOf, forward, Harness, incarnationOf, member, opening, timeoutNow } from './harness.ts';
 
 const log = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a'), command('b')] }];
 const at = (index: number) => ({ epoch: epochOf(1, 1), index });
@@ -58,7 +58,8 @@ const BODIES: RaftBody[] = [
   { type: 'ReadRequest', read: 1 },
   { type: 'ReadGranted', read: 1, index: 7 },
   { type: 'ReadRefused', read: 1, reason: { type: 'NoQuorum' } },
-  { type: 'TimeoutNow', epoch: epochOf(1, 1) },
+  timeoutNow(1, 0),
+  timeoutNow(1, 2),
   { type: 'Committed', epoch: epochOf(2, 1), commit: 99 },
 ];
 

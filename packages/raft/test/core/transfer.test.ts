@@ -1,7 +1,19 @@
-import type { RaftRequest } from '@mosaik/wire';
+import type { RaftBody, RaftEpoch, RaftRequest } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/core/effect.ts';
-import { command, ELECTION_MS, epochOf, forward, Harness, id, opening, propose, status } from './harness.ts';
+import {
+  command,
+  ELECTION_MS,
+  epochOf,
+  forward,
+  Harness,
+  id,
+  member,
+  opening,
+  propose,
+  status,
+  timeoutNow,
+} from './harness.ts';
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
@@ -14,70 +26,126 @@ const leading = (): Harness => {
 };
 const request = (h: Harness, what: RaftRequest, number = 1) =>
   h.input({ type: 'request', request: number, what });
-/** Who was told to campaign. */
+/** Who was told that leadership is handed over, and to whom. */
 const told = (effects: readonly Effect[]) =>
-  Harness.sent(effects).flatMap(([to, { type }]) => (type === 'TimeoutNow' ? [to] : []));
+  Harness.sent(effects).flatMap(([to, body]) =>
+    body.type === 'TimeoutNow' ? [{ to, next: body.next.leader }] : [],
+  );
+const handedTo = (index: number) => [1, 2].map((to) => ({ to, next: id(index) }));
 const transfer = (h: Harness, to?: number) =>
   request(h, { type: 'Transfer', to: to === undefined ? undefined : id(to) });
 const proposeTo = (h: Harness, first: number, text: string) => h.input(propose(first, [[encode(text)]]));
 
 describe('a leader that hands over (Raft thesis §3.10)', () => {
-  test('tells its target to campaign as soon as that is level, not before', () => {
+  test('votes for its target as soon as that is level, not before, and tells everybody', () => {
     const h = leading();
+    const { epoch, term } = h.state;
     h.ack(2, 3);
     transfer(h, 1);
     expect(told(h.run())).toEqual([]);
-    expect(Harness.sent(h.ack(1, 3))).toContainEqual([1, { type: 'TimeoutNow', epoch: h.state.epoch }]);
-    expect(told(h.ack(1, 3))).toEqual([]);
+    const turn = h.ack(1, 3);
+    expect(told(turn)).toEqual(handedTo(1));
+    expect(h.state).toMatchObject({
+      role: 'follower',
+      term: term + 1,
+      vote: { term: term + 1, leader: id(1) },
+    });
+    const body = { type: 'TimeoutNow' as const, epoch, last: 3, next: h.state.vote };
+    expect(turn.filter(({ type }) => type === 'send')).toContainEqual(
+      expect.objectContaining({ to: id(1), lane: 'bulk', message: expect.objectContaining({ body }) }),
+    );
+  });
+
+  test('says so to nobody before its vote is durable', () => {
+    const h = leading();
+    h.ack(1, 3);
+    transfer(h, 1);
+    proposeTo(h, 1, 'x');
+    const before = h.drain();
+    expect(before).toContainEqual(
+      expect.objectContaining({
+        type: 'persist',
+        write: expect.objectContaining({ hardState: expect.objectContaining({ vote: h.state.vote }) }),
+      }),
+    );
+    expect(Harness.sent(before).filter(([, { type }]) => type !== 'Committed')).toEqual([]);
+    const after = h.persist();
+    expect(told(after)).toEqual(handedTo(1));
+    expect(Harness.sent(after)).toContainEqual([1, forward(h.state.vote as never, 1, [[encode('x')]])]);
   });
 
   test('chooses whoever is level when nobody is named', () => {
     const h = leading();
     h.ack(2, 3);
     transfer(h);
-    expect(told(h.run())).toEqual([2]);
+    expect(told(h.run())).toEqual(handedTo(2));
   });
 
   test('appends nothing meanwhile: what it is asked for goes to the next leader, in order', () => {
     const h = leading();
+    const { epoch } = h.state;
     h.ack(1, 3);
     transfer(h, 1);
     proposeTo(h, 1, 'first');
     proposeTo(h, 2, 'second');
-    h.run();
+    const turn = h.run();
     expect(h.state.log.last).toBe(3);
-    const next = epochOf(h.state.term + 1, 1);
+    const next = h.state.vote as RaftEpoch;
+    const sent = turn.filter((effect) => effect.type === 'send');
+    // Right behind what tells it that it is to lead, so not on the other lane, which may be faster.
+    const order = sent
+      .filter(({ to, lane }) => to === id(1) && lane === 'bulk')
+      .map(({ message }) => message.body);
+    expect(order.slice(-3)).toEqual([
+      expect.objectContaining({ type: 'TimeoutNow' }),
+      forward(next, 1, [[encode('first')]]),
+      forward(next, 2, [[encode('second')]]),
+    ]);
     h.receive(1, {
       type: 'Append',
       epoch: next,
       side: undefined,
-      prev: { epoch: h.state.epoch as never, index: 3 },
+      prev: { epoch: epoch as never, index: 3 },
       entries: [{ epoch: next, entries: [opening(3)] }],
       commit: 0,
       round: 0,
       durable: 0,
     });
-    const turn = h.run();
-    expect(Harness.sent(turn).filter(([, { type }]) => type === 'Forward')).toEqual([
-      [1, forward(next, 1, [[encode('first')]])],
-      [1, forward(next, 2, [[encode('second')]])],
-    ]);
-    expect(turn).toContainEqual({ type: 'request-done', request: 1 });
+    expect(h.run()).toContainEqual({ type: 'request-done', request: 1 });
   });
 
-  test('goes on by itself when nobody was elected within an election timeout', () => {
+  test('goes on by itself when nobody was level within an election timeout', () => {
     const h = leading();
-    h.ack(1, 3);
     transfer(h, 1);
     proposeTo(h, 1, 'x');
     h.run();
     h.nowMs += ELECTION_MS;
-    h.ack(1, 3);
+    h.ack(2, 3);
     const turn = h.advance(0);
     expect(turn).toContainEqual({ type: 'request-refused', request: 1, reason: 'NotElected' });
     expect(turn).toContainEqual(expect.objectContaining({ type: 'accepted', first: 1, count: 1, index: 4 }));
     expect(h.state.role).toBe('leader');
   });
+
+  test.each(['an election timeout passed', 'the bond with it is lost'])(
+    'campaigns itself when its successor does not lead and %s; what waits goes on waiting',
+    (what) => {
+      const h = leading();
+      h.ack(1, 3);
+      transfer(h, 1);
+      h.run();
+      if (what === 'an election timeout passed') h.nowMs += ELECTION_MS;
+      else h.input({ type: 'bond-down', peer: id(1), departed: false });
+      const turn = h.advance(0);
+      expect(turn).toContainEqual({ type: 'request-refused', request: 1, reason: 'NotElected' });
+      expect(Harness.sent(turn)).toContainEqual([
+        2,
+        expect.objectContaining({ type: 'VoteRequest', pre: true }),
+      ]);
+      proposeTo(h, 2, 'y');
+      expect(h.run()).not.toContainEqual(expect.objectContaining({ type: 'refused' }));
+    },
+  );
 
   test('goes on at once when the bond with the one that was named is lost', () => {
     const h = leading();
@@ -92,10 +160,11 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
 
   test('tells followers to wait with what they forward', () => {
     const h = leading();
+    const { epoch } = h.state;
     h.ack(1, 3);
     transfer(h, 1);
     h.run();
-    h.receive(2, forward(h.state.epoch as never, 7, [[encode('x')], [encode('y')]]));
+    h.receive(2, forward(epoch as never, 7, [[encode('x')], [encode('y')]]));
     expect(Harness.sent(h.run())).toEqual([
       [2, { type: 'Refused', first: 7, count: 2, reason: { type: 'Moving' } }],
     ]);
@@ -203,20 +272,95 @@ describe('a follower', () => {
     ]);
   });
 
-  test('told to campaign, skips pre-vote and names the epoch that it follows', () => {
+  test('told to succeed its leader, of three needs nobody else, once its own vote is durable', () => {
     const h = following();
-    h.receive(1, { type: 'TimeoutNow', epoch: epochOf(1, 1) });
-    expect(Harness.sent(h.run())[0]).toEqual([
-      1,
-      expect.objectContaining({ type: 'VoteRequest', pre: false, transfer: epochOf(1, 1) }),
+    h.receive(1, timeoutNow(1, 0));
+    expect(Harness.sent(h.drain())).toEqual([]);
+    expect(h.state.role).toBe('candidate');
+    const sent = Harness.sent([...h.persist(), ...h.run()]);
+    expect(h.state).toMatchObject({ role: 'leader', epoch: epochOf(2, 0) });
+    expect(sent.map(([to, { type }]) => [to, type])).toEqual([
+      [1, 'Append'],
+      [2, 'Append'],
     ]);
   });
 
-  test('told so by somebody else, or for another epoch, does nothing', () => {
+  test('told so in a larger set, asks those whose vote it does not have, without a pre-vote', () => {
+    const h = new Harness({
+      size: 5,
+      term: 1,
+      log: [{ epoch: epochOf(1, 1), entries: [opening(5), command('a')] }],
+    });
+    h.receive(1, heartbeat(1, 1));
+    h.run();
+    h.receive(1, timeoutNow(1, 0));
+    const request = { type: 'VoteRequest', epoch: epochOf(2, 0), pre: false, transfer: epochOf(1, 1) };
+    expect(Harness.sent(h.run())).toEqual([2, 3, 4].map((to) => [to, expect.objectContaining(request)]));
+  });
+
+  test('told so by one that its set leaves out, asks the others too', () => {
+    const members = [0, 2].map(member);
+    const entries = [opening(3), { type: 'View' as const, members, learners: [] }];
+    const h = new Harness({ term: 1, log: [{ epoch: epochOf(1, 1), entries }] });
+    h.receive(1, heartbeat(1, 1));
+    h.run();
+    h.receive(1, timeoutNow(1, 0));
+    expect(Harness.sent(h.run())).toEqual([
+      [2, expect.objectContaining({ type: 'VoteRequest', pre: false })],
+    ]);
+    expect(h.state.role).toBe('candidate');
+  });
+
+  test('told that another one succeeds its leader, votes for that, with what waits, once that is durable', () => {
     const h = following();
-    h.receive(2, { type: 'TimeoutNow', epoch: epochOf(1, 1) });
-    h.receive(1, { type: 'TimeoutNow', epoch: epochOf(2, 1) });
+    h.receive(1, timeoutNow(1, 2));
+    proposeTo(h, 1, 'x');
+    expect(Harness.sent(h.drain())).toEqual([]);
+    expect(Harness.sent(h.persist())).toEqual([
+      [2, { type: 'VoteResponse', epoch: epochOf(2, 2), pre: false, term: 2, verdict: { type: 'Granted' } }],
+      [2, forward(epochOf(2, 2), 1, [[encode('x')]])],
+    ]);
+  });
+
+  test.each([0, 2])(
+    'is told so (next: %i) after its leader said, on the other lane, that it leads no more',
+    (to) => {
+      const h = following();
+      h.receive(1, status({ term: 2, last: { epoch: epochOf(1, 1), index: 2 }, joining: false }));
+      expect(h.state.leader).toBeUndefined();
+      h.receive(1, timeoutNow(1, to));
+      h.run();
+      expect(h.state).toMatchObject({ term: 2, vote: epochOf(2, to) });
+    },
+  );
+
+  test.each([
+    ['by somebody else', 2, timeoutNow(1, 0)],
+    ['by somebody else in its own name', 2, timeoutNow(2, 0)],
+    ['for another epoch', 1, { ...timeoutNow(1, 0), epoch: epochOf(2, 1), next: epochOf(3, 0) }],
+    ['for a term that is not the next one', 1, { ...timeoutNow(1, 0), next: epochOf(3, 0) }],
+    ['when it lacks entries that its leader has', 1, timeoutNow(1, 0, 3)],
+    ['to vote, for another epoch', 1, { ...timeoutNow(1, 2), epoch: epochOf(2, 1), next: epochOf(3, 2) }],
+  ] as const)('told so %s, does nothing', (_, from, body) => {
+    const h = following();
+    h.receive(from, body as RaftBody);
     expect(h.run()).toEqual([]);
+    expect(h.state).toMatchObject({ role: 'follower', term: 1, vote: undefined, leader: id(1) });
+  });
+
+  test('told so when it voted for somebody else meanwhile, does nothing', () => {
+    const h = new Harness({ term: 2, vote: epochOf(2, 2), log: old });
+    for (const to of [0, 1]) h.receive(1, timeoutNow(1, to));
+    expect(Harness.sent(h.run()).filter(([, { type }]) => type !== 'VoteResponse')).toEqual([]);
+    expect(h.state).toMatchObject({ role: 'follower', term: 2, vote: epochOf(2, 2) });
+  });
+
+  test('that is to succeed has what others send it before it knows wait at theirs', () => {
+    const h = following();
+    h.receive(2, forward(epochOf(2, 0), 7, [[encode('x')]]));
+    expect(Harness.sent(h.run())).toEqual([
+      [2, { type: 'Refused', first: 7, count: 1, reason: { type: 'Moving' } }],
+    ]);
   });
 
   /** Member 2 campaigns, because the leader of term 1 asked it to. */
@@ -320,11 +464,11 @@ describe('a follower', () => {
 
   describe('that is to lead', () => {
     const campaigning = (limits = {}) => {
-      const log = [{ epoch: epochOf(1, 1), entries: [opening(5), command('a')] }];
-      const h = new Harness({ size: 5, term: 1, log, limits });
+      const log = [{ epoch: epochOf(1, 1), entries: [opening(7), command('a')] }];
+      const h = new Harness({ size: 7, term: 1, log, limits });
       h.receive(1, heartbeat(1, 1));
       h.run();
-      h.receive(1, { type: 'TimeoutNow', epoch: epochOf(1, 1) });
+      h.receive(1, timeoutNow(1, 0));
       h.run();
       const { campaign } = h.state;
       if (!campaign) throw new Error('does not campaign');
@@ -363,7 +507,7 @@ describe('a follower', () => {
     test('sends it back when it was not elected', () => {
       const { h, epoch } = campaigning();
       h.receive(2, forward(epoch, 7, [[encode('x')]]));
-      for (const from of [2, 3, 4]) vote(h, from, 'Denied');
+      for (const from of [2, 3, 4, 5]) vote(h, from, 'Denied');
       expect(Harness.sent(h.run())).toEqual([
         [2, { type: 'Refused', first: 7, count: 1, reason: { type: 'Moving' } }],
       ]);

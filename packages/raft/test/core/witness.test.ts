@@ -61,7 +61,7 @@ describe('a witness', () => {
       1,
       { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } },
     ]);
-    expect(Harness.sent(h.ack(1, 4))).toContainEqual([1, { type: 'TimeoutNow', epoch: h.state.epoch }]);
+    expect(Harness.sent(h.ack(1, 4))).toContainEqual([1, expect.objectContaining({ type: 'TimeoutNow' })]);
     expect(h.core.log.last).toBe(4);
   });
 

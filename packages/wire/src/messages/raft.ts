@@ -154,8 +154,11 @@ export const RaftMessage = struct(
         /** Reads numbered up to `read` may be answered once this index is applied. */
         ReadGranted: { read: safeU64, index: safeU64 },
         ReadRefused: { read: safeU64, reason: Refusal },
-        /** The leader of `epoch` leaves: campaign now. */
-        TimeoutNow: { epoch: RaftEpoch },
+        /**
+         * The leader of `epoch`, whose log ends at `last`, leaves, and has voted for `next`: its leader campaigns at once,
+         * everybody else votes for it.
+         */
+        TimeoutNow: { epoch: RaftEpoch, last: safeU64, next: RaftEpoch },
         /** The commit index went on and there is nothing to append; needs no answer. */
         Committed: { epoch: RaftEpoch, commit: safeU64 },
         /** Asks the leader to do something other than append commands. */

@@ -37,8 +37,8 @@ export const mutations: readonly Mutation[] = [
     file: CANDIDATE,
     find: `  s.afterPersist(() => {
     if (!sameEpoch(s.vote, body.epoch)) return;
-    answer(s, from, body, 'Granted');`,
-    replace: `  answer(s, from, body, 'Granted');
+    answer(s, body, 'Granted');`,
+    replace: `  answer(s, body, 'Granted');
   s.afterPersist(() => {
     if (!sameEpoch(s.vote, body.epoch)) return;`,
   },
@@ -82,8 +82,26 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'stickiness-dropped',
     file: CANDIDATE,
-    find: '  if (!s.hasLiveLeader(nowMs) || s.leader === from) return false;\n',
+    find: '  if (!s.hasLiveLeader(nowMs) || s.leader === body.epoch.leader) return false;\n',
     replace: '  if (nowMs >= 0) return false;\n',
+  },
+  {
+    name: 'handed-over-without-a-vote',
+    file: `${CORE}/transfer.ts`,
+    find: `  s.setHardState(next.term, next);
+  s.afterPersist(() => {
+    if (!sameEpoch(s.vote, next)) return;`,
+    replace: '  s.afterPersist(() => {',
+  },
+  {
+    name: 'handed-over-before-its-vote-is-durable',
+    file: `${CORE}/transfer.ts`,
+    find: `  s.afterPersist(() => {
+    if (!sameEpoch(s.vote, next)) return;
+    for (const peer of progress.keys())`,
+    replace: `  for (const peer of progress.keys()) s.emit({ type: 'send', to: peer, message, lane: 'bulk' });
+  s.afterPersist(() => {
+    for (const peer of [] as PeerId[])`,
   },
   {
     name: 'pre-vote-changes-terms',

@@ -4,12 +4,13 @@ import { chooseElectorate, type Electorate, reachesMajority } from '../electorat
 import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
 import { majority } from '../quorum.ts';
 import type { RaftState } from '../state.ts';
-import { expectNewLeader } from '../transfer.ts';
+import { beginHandover } from '../transfer.ts';
 import { isWitness } from '../witness.ts';
 import { becomeLeader } from './leader.ts';
 
 type VoteRequest = Extract<RaftBody, { type: 'VoteRequest' }>;
 type VoteResponse = Extract<RaftBody, { type: 'VoteResponse' }>;
+type TimeoutNow = Extract<RaftBody, { type: 'TimeoutNow' }>;
 type Verdict = VoteResponse['verdict']['type'];
 
 /** One attempt to become leader. */
@@ -31,36 +32,72 @@ export function handleElectionTimeout(s: RaftState, nowMs: number): void {
   // Whoever gave way waits for the side that it gave way to.
   if (s.isYielding(nowMs)) return;
   const electorate = chooseElectorate(s, nowMs);
-  if (electorate) startCampaign(s, electorate, true, undefined, nowMs);
+  if (electorate)
+    startCampaign(s, { epoch: epochToBe(s), pre: true, electorate, transfer: undefined }, nowMs);
   else if (s.log.last === 0 || s.dynamic) hastenElection(s, nowMs);
 }
 
-/** Its leader leaves and asked this member to take over: no pre-vote (Raft §3.10 of the thesis). */
-export function handleTimeoutNow(s: RaftState, from: PeerId, epoch: RaftEpoch, nowMs: number): void {
-  if (s.leader !== from || !sameEpoch(epoch, s.epoch)) return;
+/**
+ * A leader leaves, and has voted for its successor. Whoever that is campaigns, without a pre-vote (Raft §3.10 of the
+ * thesis), with that vote; the others vote without having been asked.
+ */
+export function handleTimeoutNow(s: RaftState, from: PeerId, body: TimeoutNow, nowMs: number): void {
+  const { epoch, last, next } = body;
+  if (epoch.leader !== from || next.term !== epoch.term + 1) return;
+  // What it said last, on the other lane, may have been that it leads no more: then the log tells.
+  const followed = s.leader === undefined ? s.log.epochAt(s.log.last) : s.epoch;
+  if (s.role !== 'follower' || !sameEpoch(followed, epoch)) return;
+  if (next.leader === s.localId) {
+    succeed(s, from, body, nowMs);
+    return;
+  }
+  castVote(
+    s,
+    {
+      type: 'VoteRequest',
+      epoch: next,
+      pre: false,
+      side: s.side,
+      lastTerm: epoch.term,
+      lastIndex: last,
+      forced: undefined,
+      transfer: epoch,
+    },
+    nowMs,
+  );
+}
+
+/** The vote holds only for a log that has all that the one of whoever leaves has. */
+function succeed(s: RaftState, from: PeerId, { epoch, last, next }: TimeoutNow, nowMs: number): void {
+  if (!sameEpoch(s.log.epochAt(last), epoch) || s.term > next.term || (s.term === next.term && s.vote))
+    return;
   const electorate = chooseElectorate(s, nowMs);
   if (electorate?.kind !== 'set') return;
-  expectNewLeader(s, nowMs);
-  startCampaign(s, electorate, false, epoch, nowMs);
+  beginHandover(s, nowMs);
+  startCampaign(s, { epoch: next, pre: false, electorate, transfer: epoch }, nowMs, from);
 }
 
 /** A leader goes on in a later term, which another side waits for: its followers know it, so no pre-vote (D7). */
 export function campaignAt(s: RaftState, term: number, nowMs: number): void {
   s.becomeFollower(s.term, nowMs);
   const electorate = chooseElectorate(s, nowMs);
-  if (electorate?.kind === 'set') startCampaign(s, electorate, false, undefined, nowMs, term);
+  if (electorate?.kind !== 'set') return;
+  startCampaign(s, { epoch: epochToBe(s, term), pre: false, electorate, transfer: undefined }, nowMs);
 }
 
+function epochToBe(s: RaftState, term = s.term + 1): RaftEpoch {
+  return { term, leader: s.localId, nonce: s.rng.u64() };
+}
+
+/** `voter` has voted for it already. */
 function startCampaign(
   s: RaftState,
-  electorate: Electorate,
-  pre: boolean,
-  transfer: RaftEpoch | undefined,
+  attempt: Omit<Campaign, 'answers'>,
   nowMs: number,
-  term = s.term + 1,
+  voter?: PeerId,
 ): void {
-  const epoch = { term, leader: s.localId, nonce: s.rng.u64() };
-  const campaign: Campaign = { epoch, pre, electorate, transfer, answers: new Map() };
+  const campaign: Campaign = { ...attempt, answers: new Map() };
+  const { epoch, pre, electorate } = campaign;
   s.campaign = campaign;
   s.role = 'candidate';
   resetElectionTimer(s, nowMs);
@@ -71,25 +108,29 @@ function startCampaign(
     electorate: electorate.kind,
     members: electorate.members.length,
   });
-  // Whoever leaves the set asks the others only.
-  const counts = isMember(electorate.members, s.localId, s.incarnation);
   if (pre) {
-    ask(s, campaign);
-    if (counts) record(s, campaign, s.localId, 'Granted', nowMs);
+    count(s, campaign, voter, nowMs);
     return;
   }
   if (s.leader !== undefined) s.clearLeader();
   s.setHardState(epoch.term, epoch);
   // Neither its own vote nor its request exists before the vote is durable (Raft §5.2, Figure 2).
-  s.afterPersist(() => {
-    if (s.campaign !== campaign) return;
-    ask(s, campaign);
-    if (counts) record(s, campaign, s.localId, 'Granted', nowMs);
-  });
+  s.afterPersist(() => count(s, campaign, voter, nowMs));
+}
+
+/** Counts the votes that there are, and asks for the others if it needs them. */
+function count(s: RaftState, campaign: Campaign, voter: PeerId | undefined, nowMs: number): void {
+  const { members } = campaign.electorate;
+  // Whoever leaves the set asks the others only.
+  if (isMember(members, s.localId, s.incarnation)) record(s, campaign, s.localId, 'Granted', nowMs);
+  const peer = voter === undefined ? undefined : s.peers.get(voter);
+  if (peer && isMember(members, peer.id, peer.incarnation)) record(s, campaign, peer.id, 'Granted', nowMs);
+  ask(s, campaign);
 }
 
 function ask(s: RaftState, campaign: Campaign): void {
-  const { epoch, pre, electorate, transfer } = campaign;
+  if (s.campaign !== campaign) return;
+  const { epoch, pre, electorate, transfer, answers } = campaign;
   const message = s.message({
     type: 'VoteRequest',
     epoch,
@@ -104,7 +145,8 @@ function ask(s: RaftState, campaign: Campaign): void {
     transfer,
   });
   for (const { peer } of electorate.members) {
-    if (peer !== s.localId && s.peers.has(peer)) s.emit({ type: 'send', to: peer, message, lane: 'control' });
+    if (peer !== s.localId && !answers.has(peer) && s.peers.has(peer))
+      s.emit({ type: 'send', to: peer, message, lane: 'control' });
   }
 }
 
@@ -123,7 +165,7 @@ export function handleVoteResponse(s: RaftState, from: PeerId, body: VoteRespons
 }
 
 function record(s: RaftState, campaign: Campaign, from: PeerId, verdict: Verdict, nowMs: number): void {
-  if (campaign.answers.has(from)) return;
+  if (s.campaign !== campaign || campaign.answers.has(from)) return;
   campaign.answers.set(from, verdict);
   switch (outcome(campaign)) {
     case 'open':
@@ -134,7 +176,7 @@ function record(s: RaftState, campaign: Campaign, from: PeerId, verdict: Verdict
       s.changed();
       return;
     case 'won':
-      if (campaign.pre) startCampaign(s, campaign.electorate, false, undefined, nowMs);
+      if (campaign.pre) startCampaign(s, { ...campaign, epoch: epochToBe(s), pre: false }, nowMs);
       else becomeLeader(s, campaign, nowMs);
   }
 }
@@ -160,33 +202,37 @@ function outcome({ electorate, answers }: Campaign): 'open' | 'won' | 'lost' {
 
 /** Answers a candidate (Raft §5.2, §5.4.1; pre-vote and stickiness: §9.6 of the thesis). */
 export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest, nowMs: number): void {
-  if (body.epoch.leader !== from) return;
-  const verdict = consider(s, from, body, nowMs);
+  if (body.epoch.leader === from) castVote(s, body, nowMs);
+}
+
+function castVote(s: RaftState, body: VoteRequest, nowMs: number): void {
+  const candidate = body.epoch.leader;
+  const verdict = consider(s, body, nowMs);
   if (verdict === undefined) return;
   if (body.pre || verdict !== 'Granted') {
-    answer(s, from, body, verdict);
+    answer(s, body, verdict);
     return;
   }
   s.setHardState(body.epoch.term, body.epoch);
   resetElectionTimer(s, nowMs);
-  if (body.transfer) expectNewLeader(s, nowMs);
+  if (body.transfer) beginHandover(s, nowMs);
   s.afterPersist(() => {
     if (!sameEpoch(s.vote, body.epoch)) return;
-    answer(s, from, body, 'Granted');
-    if (body.transfer) s.held.forwardTo(s, { leader: from, epoch: body.epoch }, nowMs);
+    answer(s, body, 'Granted');
+    if (body.transfer) s.held.forwardTo(s, { leader: candidate, epoch: body.epoch }, nowMs);
   });
 }
 
-function answer(s: RaftState, to: PeerId, { epoch, pre }: VoteRequest, verdict: Verdict): void {
-  s.send(to, { type: 'VoteResponse', epoch, pre, term: s.term, verdict: { type: verdict } });
+function answer(s: RaftState, { epoch, pre }: VoteRequest, verdict: Verdict): void {
+  s.send(epoch.leader, { type: 'VoteResponse', epoch, pre, term: s.term, verdict: { type: verdict } });
 }
 
 /** What to answer, undefined for nothing; a real request of a higher term ends the one that this member is in. */
-function consider(s: RaftState, from: PeerId, body: VoteRequest, nowMs: number): Verdict | undefined {
+function consider(s: RaftState, body: VoteRequest, nowMs: number): Verdict | undefined {
   if (s.config.observer) return 'Abstained';
   // Terms of another side mean nothing here; an empty candidate learns that there is a log to join.
   if (!sameEpoch(body.side, s.side)) return body.side === undefined ? 'Ahead' : undefined;
-  if (isSticky(s, from, body, nowMs)) return body.pre ? 'Denied' : undefined;
+  if (isSticky(s, body, nowMs)) return body.pre ? 'Denied' : undefined;
   if (body.epoch.term < s.term || (body.pre && body.epoch.term === s.term)) return 'Denied';
   if (!body.pre && body.epoch.term > s.term) s.becomeFollower(body.epoch.term, nowMs);
   return judge(s, body);
@@ -215,8 +261,8 @@ function isLevel(s: RaftState, body: VoteRequest): boolean {
 }
 
 /** Whether this member hears a leader and so takes no part in replacing it. */
-function isSticky(s: RaftState, from: PeerId, body: VoteRequest, nowMs: number): boolean {
-  if (!s.hasLiveLeader(nowMs) || s.leader === from) return false;
+function isSticky(s: RaftState, body: VoteRequest, nowMs: number): boolean {
+  if (!s.hasLiveLeader(nowMs) || s.leader === body.epoch.leader) return false;
   const transferred =
     body.transfer !== undefined &&
     sameEpoch(body.transfer, s.epoch) &&
