@@ -58,6 +58,18 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     }
   });
 
+  test.each(['transfer', 'leaving'])('by %s, fails no strong read of any member', async (how) => {
+    const leader = await start(quorum);
+    const reads: Promise<unknown>[] = [];
+    for (let round = 0; round < 60; round += 1) {
+      for (const node of nodes()) reads.push(node.query(undefined, { consistency: 'strong' }));
+      if (round === 20) reads.push(how === 'leaving' ? leader.depart() : leader.transferLeadership());
+      await mesh.clock.advance(0.13);
+    }
+    await settled(Promise.all(reads));
+    expect(leader.status.value.role).toBe('follower');
+  });
+
   test('by leaving, it does not lose those of others either', async () => {
     const leader = await start(quorum);
     const others = nodes().filter((node) => node !== leader);

@@ -1,5 +1,6 @@
 import type { ProposalBatch } from './proposal-batch.ts';
 import { type ForwardTarget, handlePropose } from './proposals.ts';
+import { handleRead } from './reads.ts';
 import type { RaftState } from './state.ts';
 
 /**
@@ -65,6 +66,7 @@ export class HeldProposals {
     this.untilMs = undefined;
     this.#successor = undefined;
     for (const { batch } of this.#take()) handlePropose(s, batch, nowMs);
+    for (const batch of s.reads.takeHeld()) handleRead(s, batch, nowMs);
   }
 
   #take(): { batch: ProposalBatch }[] {

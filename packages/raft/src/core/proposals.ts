@@ -120,7 +120,7 @@ export function handleRefused(
 }
 
 /** Whether whoever forwards to this member shall wait for the next leader. */
-function isMoving({ transfer, leadership, movingUntilMs }: RaftState, nowMs: number): boolean {
+export function isMoving({ transfer, leadership, movingUntilMs }: RaftState, nowMs: number): boolean {
   return transfer !== undefined || (!leadership && nowMs < movingUntilMs);
 }
 

@@ -19,6 +19,7 @@ import {
   handlePropose,
   handleRefused,
 } from './proposals.ts';
+import { handleRead, handleReadRefused } from './reads.ts';
 import { handleRequest } from './requests.ts';
 import {
   handleElectionTimeout,
@@ -99,7 +100,7 @@ export class RaftCore {
         handleOpenSession(s, input.number, input.incarnation, nowMs);
         return;
       case 'read':
-        this.#handleRead(input.first, input.count, undefined);
+        handleRead(s, { first: input.first, count: input.count, from: undefined }, nowMs);
         return;
       case 'request':
         handleRequest(s, { request: input.request, from: undefined }, input.what, nowMs);
@@ -215,13 +216,13 @@ export class RaftCore {
         handleRefused(s, from, body, nowMs);
         return;
       case 'ReadRequest':
-        this.#handleRead(body.read, 1, from);
+        handleRead(s, { first: body.read, count: 1, from }, nowMs);
         return;
       case 'ReadGranted':
         s.reads.handleGranted(s, from, body.read, body.index);
         return;
       case 'ReadRefused':
-        s.reads.handleRefused(s, from, body.read, body.reason.type);
+        handleReadRefused(s, from, body, nowMs);
         return;
       case 'TimeoutNow':
         handleTimeoutNow(s, from, body, nowMs);
@@ -332,19 +333,6 @@ export class RaftCore {
     s.campaign = undefined;
     s.role = 'follower';
     hastenElection(s, nowMs);
-  }
-
-  #handleRead(first: number, count: number, from: PeerId | undefined): void {
-    const s = this.state;
-    const refuse = (reason: 'Offline' | 'NoQuorum' | 'Overloaded') => {
-      if (from === undefined) s.emit({ type: 'read-refused', first, count, reason });
-      else s.send(from, { type: 'ReadRefused', read: first, reason: { type: reason } });
-    };
-    if (s.reads.size + count > s.config.limits.maxReads) refuse('Overloaded');
-    else if (s.leadership && !s.serves) refuse('NoQuorum');
-    else if (s.leadership) s.reads.queue({ first, count, from });
-    else if (from === undefined && s.leader !== undefined) s.reads.ask({ first, count, from });
-    else refuse('Offline');
   }
 
   #handleTick(nowMs: number): void {

@@ -382,7 +382,7 @@ export class RaftState {
     this.round = 0;
     this.ackedMatch = 0;
     this.ackedRound = 0;
-    this.reads.refuseAll(this, 'Offline');
+    this.reads.handleLeaderGone(this);
     this.statusDue = true;
     this.changed();
   }

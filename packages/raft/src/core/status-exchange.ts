@@ -27,10 +27,10 @@ export function handleStatus(s: RaftState, peer: Peer, body: Standing, nowMs: nu
   updateForeign(s, peer, nowMs);
   const follows = sameEpoch(body.epoch, s.epoch);
   if (s.leader === peer.id && !follows && s.role === 'follower' && isOver(s, body)) {
-    s.clearLeader();
-    hastenElection(s, nowMs);
     // It voted for somebody whose request, or first append, is still on its way here.
     if (!body.stopped && body.term > s.term) expectNewLeader(s, nowMs);
+    s.clearLeader();
+    hastenElection(s, nowMs);
   }
   if (s.role === 'leader' && !follows && s.leadership?.progress.get(peer.id)?.engaged && s.isForeign(peer))
     addFollower(s, peer.id, peer.incarnation, nowMs);

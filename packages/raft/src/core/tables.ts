@@ -73,6 +73,8 @@ export class ReadTable {
   #asked: { batch: ReadBatch; leader: PeerId; deadlineMs: number }[] = [];
   /** Granted, not yet committed here. */
   #granted: { batch: ReadBatch; index: number }[] = [];
+  /** This member's, waiting for the next leader. */
+  #held: ReadBatch[] = [];
   #count = 0;
 
   get size(): number {
@@ -111,15 +113,15 @@ export class ReadTable {
     this.#count += batch.count;
   }
 
-  /** Follower: one request for all that came since the last one. */
+  /** Follower: one request for all that came since the last one, but for what was held back and has gaps. */
   sendAsked(state: RaftState, leader: PeerId, nowMs: number): void {
-    const head = this.#unasked[0];
-    const tail = this.#unasked.at(-1);
-    if (!head || !tail) return;
-    const batch = { first: head.first, count: tail.first + tail.count - head.first, from: undefined };
+    if (this.#unasked.length === 0) return;
+    const deadlineMs = nowMs + state.config.consensus.queryTimeoutMs;
+    for (const batch of joined(this.#unasked)) {
+      this.#asked.push({ batch, leader, deadlineMs });
+      state.send(leader, { type: 'ReadRequest', read: batch.first });
+    }
     this.#unasked = [];
-    this.#asked.push({ batch, leader, deadlineMs: nowMs + state.config.consensus.queryTimeoutMs });
-    state.send(leader, { type: 'ReadRequest', read: batch.first });
   }
 
   handleGranted(state: RaftState, from: PeerId, read: number, index: number): void {
@@ -129,9 +131,25 @@ export class ReadTable {
     this.handleCommit(state);
   }
 
-  handleRefused(state: RaftState, from: PeerId, read: number, reason: RefusalReason): void {
+  /** Follower: the leader refused what it was asked, which is no longer here. */
+  takeRefused(from: PeerId, read: number): ReadBatch | undefined {
     const asked = this.#takeAsked(from, read);
-    if (asked) this.#refuse(state, asked, reason);
+    if (asked) this.#count -= asked.count;
+    return asked;
+  }
+
+  /** Leadership is moving: it waits for the next leader. */
+  hold(batch: ReadBatch): void {
+    this.#held.push(batch);
+    this.#count += batch.count;
+  }
+
+  /** Leadership is clear again, or will not be soon: what waited, which is no longer here. */
+  takeHeld(): readonly ReadBatch[] {
+    const held = this.#held;
+    this.#held = [];
+    for (const { count } of held) this.#count -= count;
+    return held;
   }
 
   /** Answers what is granted up to the commit index. */
@@ -144,21 +162,36 @@ export class ReadTable {
     });
   }
 
-  /** The leader is gone, or this member stopped being it. */
+  /** The leader is gone, or this member stopped being it: reads of its own wait if another one is about to lead. */
+  handleLeaderGone(state: RaftState): void {
+    const moving = state.held.active;
+    for (const batch of this.#takeAll()) {
+      if (moving && batch.from === undefined) this.hold(batch);
+      else this.refuse(state, batch, moving ? 'Moving' : 'Offline');
+    }
+  }
+
   refuseAll(state: RaftState, reason: RefusalReason): void {
+    for (const batch of this.#takeAll()) this.refuse(state, batch, reason);
+  }
+
+  #takeAll(): ReadBatch[] {
     const batches = [
       ...this.#queued,
       ...this.#rounds.flatMap(({ batches }) => batches),
       ...this.#unasked,
       ...this.#asked.map(({ batch }) => batch),
       ...this.#granted.map(({ batch }) => batch),
+      ...this.#held,
     ];
     this.#queued = [];
     this.#rounds.length = 0;
     this.#unasked = [];
     this.#asked = [];
     this.#granted = [];
-    for (const batch of batches) this.#refuse(state, batch, reason);
+    this.#held = [];
+    this.#count = 0;
+    return batches;
   }
 
   /** A follower that asked is gone. */
@@ -173,7 +206,10 @@ export class ReadTable {
     if ((this.#asked[0]?.deadlineMs ?? Number.POSITIVE_INFINITY) > nowMs) return;
     const late = this.#asked.filter(({ deadlineMs }) => deadlineMs <= nowMs);
     this.#asked = this.#asked.filter(({ deadlineMs }) => deadlineMs > nowMs);
-    for (const { batch } of late) this.#refuse(state, batch, 'Offline');
+    for (const { batch } of late) {
+      this.#count -= batch.count;
+      this.refuse(state, batch, 'Offline');
+    }
   }
 
   #keep(batch: ReadBatch, gone: PeerId): boolean {
@@ -202,12 +238,24 @@ export class ReadTable {
     state.emit({ type: 'read-ready', first: batch.first, count: batch.count });
   }
 
-  #refuse(state: RaftState, batch: ReadBatch, reason: RefusalReason): void {
-    this.#count -= batch.count;
+  /** Tells whoever asked; what is refused is not here, or no longer. */
+  refuse(state: RaftState, batch: ReadBatch, reason: RefusalReason): void {
     if (batch.from === undefined) {
       state.emit({ type: 'read-refused', first: batch.first, count: batch.count, reason });
     } else {
       state.send(batch.from, { type: 'ReadRefused', read: batch.first, reason: { type: reason } });
     }
   }
+}
+
+/** Batches of one member whose numbers follow each other, as one. */
+function joined(batches: readonly ReadBatch[]): ReadBatch[] {
+  const runs: ReadBatch[] = [];
+  for (const batch of batches.toSorted((a, b) => a.first - b.first)) {
+    const last = runs.at(-1);
+    if (last && last.first + last.count === batch.first)
+      runs[runs.length - 1] = { ...last, count: last.count + batch.count };
+    else runs.push(batch);
+  }
+  return runs;
 }

@@ -127,8 +127,8 @@ function abandonTransfer(s: RaftState, nowMs: number): void {
   }
   if (isRemoved(s)) {
     // It must not lead on: the members elect among themselves.
-    s.becomeFollower(s.term, nowMs);
     expectNewLeader(s, nowMs);
+    s.becomeFollower(s.term, nowMs);
     return;
   }
   s.movingUntilMs = nowMs;

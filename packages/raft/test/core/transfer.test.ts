@@ -170,6 +170,50 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     ]);
   });
 
+  test('keeps its own reads for the next leader; others are told to wait with theirs', () => {
+    const h = leading();
+    h.ack(1, 3);
+    h.input({ type: 'read', first: 1, count: 2 });
+    h.receive(2, { type: 'ReadRequest', read: 9 });
+    h.run();
+    transfer(h, 1);
+    const turn = h.run();
+    expect(turn).not.toContainEqual(expect.objectContaining({ type: 'read-refused' }));
+    expect(Harness.sent(turn)).toContainEqual([
+      2,
+      { type: 'ReadRefused', read: 9, reason: { type: 'Moving' } },
+    ]);
+    h.receive(2, { type: 'ReadRequest', read: 10 });
+    expect(Harness.sent(h.run())).toContainEqual([
+      2,
+      { type: 'ReadRefused', read: 10, reason: { type: 'Moving' } },
+    ]);
+    const next = h.state.vote as RaftEpoch;
+    h.receive(1, {
+      type: 'Append',
+      epoch: next,
+      side: undefined,
+      prev: { epoch: h.state.log.epochAt(3) as RaftEpoch, index: 3 },
+      entries: [{ epoch: next, entries: [opening(3)] }],
+      commit: 0,
+      round: 0,
+      durable: 0,
+    });
+    expect(Harness.sent(h.run())).toContainEqual([1, { type: 'ReadRequest', read: 1 }]);
+  });
+
+  test('refuses its reads when nobody leads in time', () => {
+    const h = leading();
+    h.ack(1, 3);
+    transfer(h, 1);
+    h.run();
+    h.input({ type: 'read', first: 1, count: 1 });
+    h.run();
+    const turns = [...h.advance(ELECTION_MS), ...h.advance(ELECTION_MS), ...h.advance(ELECTION_MS)];
+    expect(turns).toContainEqual({ type: 'read-refused', first: 1, count: 1, reason: 'Offline' });
+    expect(h.state.reads.size).toBe(0);
+  });
+
   test('holds back a bounded amount', () => {
     const h = new Harness({ term: 1, log: old, limits: { maxForwardBytes: 100 } });
     h.lead();
@@ -258,6 +302,26 @@ describe('a follower', () => {
       [2, 3],
     ]);
   });
+
+  test.each(['is told of the handover', 'is refused what it asked'])(
+    '%s: its reads go to the next leader',
+    (what) => {
+      const h = following();
+      h.input({ type: 'read', first: 1, count: 3 });
+      expect(Harness.sent(h.run())).toEqual([[1, { type: 'ReadRequest', read: 1 }]]);
+      if (what === 'is told of the handover') h.receive(1, timeoutNow(1, 2));
+      else h.receive(1, { type: 'ReadRefused', read: 1, reason: { type: 'Moving' } });
+      h.input({ type: 'read', first: 4, count: 1 });
+      const turn = h.run();
+      expect(turn).not.toContainEqual(expect.objectContaining({ type: 'read-refused' }));
+      expect(Harness.sent(turn).map(([, { type }]) => type)).not.toContain('ReadRequest');
+      h.receive(2, heartbeat(2, 2));
+      expect(Harness.sent(h.run())).toContainEqual([2, { type: 'ReadRequest', read: 1 }]);
+      h.receive(2, { type: 'ReadGranted', read: 1, index: 0 });
+      expect(h.run()).toContainEqual(expect.objectContaining({ type: 'read-ready', first: 1, count: 4 }));
+      expect(h.state.reads.size).toBe(0);
+    },
+  );
 
   test('tries its leader again when the transfer came to nothing', () => {
     const h = following();

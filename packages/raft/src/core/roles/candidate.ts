@@ -207,6 +207,8 @@ export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest,
 
 function castVote(s: RaftState, body: VoteRequest, nowMs: number): void {
   const candidate = body.epoch.leader;
+  // Before that leader is given up: what it was asked waits for the next one.
+  if (body.transfer && sameEpoch(body.transfer, s.epoch)) beginHandover(s, nowMs);
   const verdict = consider(s, body, nowMs);
   if (verdict === undefined) return;
   if (body.pre || verdict !== 'Granted') {
@@ -215,7 +217,6 @@ function castVote(s: RaftState, body: VoteRequest, nowMs: number): void {
   }
   s.setHardState(body.epoch.term, body.epoch);
   resetElectionTimer(s, nowMs);
-  if (body.transfer) beginHandover(s, nowMs);
   s.afterPersist(() => {
     if (!sameEpoch(s.vote, body.epoch)) return;
     answer(s, body, 'Granted');
