@@ -153,6 +153,18 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     expect(mesh.leader).toBe(leader);
   });
 
+  test('so often that a message cannot name all epochs, the next member still gets the log', async () => {
+    let leader = await start(quorum);
+    for (let i = 0; i < 150; i += 1) {
+      await settled(leader.transferLeadership());
+      leader = await mesh.online();
+    }
+    const late = await mesh.open(3);
+    await mesh.clock.until(() => late.status.value.committed > 150);
+    await settled(late.execute('x'));
+    expect(nodes().map((node) => node.status.value.state)).toEqual(Array(4).fill('running'));
+  });
+
   test('to somebody unknown is refused with `not-a-voter`', async () => {
     const leader = await start(quorum);
     await expect(settled(leader.transferLeadership(meshId(9)))).rejects.toMatchObject({

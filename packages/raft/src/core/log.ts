@@ -249,14 +249,15 @@ export class RaftLog {
   }
 
   /**
-   * Entries from `from` on, at most `maxBytes` of commands or one run of them: `CommandMore` and what it continues in
-   * stay together, so a run is everywhere whole or absent.
+   * Entries from `from` on, at most `maxBytes` of commands or one run of them, of as many epochs as a message may name:
+   * `CommandMore` and what it continues in stay together, so a run is everywhere whole or absent.
    */
   slice(from: number, maxBytes: number, maxEntries: number): { runs: EntryRun[]; to: number; bytes: number } {
     let bytes = 0;
     let to = from - 1;
     let keptBytes = 0;
-    for (let i = from; i <= this.last; i += 1) {
+    const unnamed = this.#runs[this.#runAt(from) + MAX_RAFT_RUNS]?.first ?? this.last + 1;
+    for (let i = from; i < unnamed; i += 1) {
       const entry = this.entryAt(i);
       if (!entry) break;
       bytes += entryBytes(entry);

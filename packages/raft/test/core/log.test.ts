@@ -1,4 +1,4 @@
-import { SnapshotEnvelope } from '@mosaik/wire';
+import { MAX_RAFT_RUNS, SnapshotEnvelope } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import { parseEnvelope } from '../../src/core/envelope.ts';
 import { RaftLog } from '../../src/core/log.ts';
@@ -122,5 +122,22 @@ describe('a log that was compacted (Raft §7)', () => {
       { runs: [...envelope.runs].reverse() },
     ])
       expect(() => parseEnvelope(SnapshotEnvelope.encode({ ...envelope, ...change }))).toThrow(/not valid/);
+  });
+});
+
+describe('a slice of the log', () => {
+  const changing = (epochs: number) => {
+    const log = new RaftLog();
+    for (let term = 1; term <= epochs; term += 1) log.append(epochOf(term, 0), [opening(3)]);
+    return log;
+  };
+
+  test('has at most as many epochs as a message may name, and the next one goes on there', () => {
+    const log = changing(MAX_RAFT_RUNS + 60);
+    log.compactTo(2);
+    const first = log.slice(3, 1 << 20, 1000);
+    expect([first.runs.length, first.to]).toEqual([MAX_RAFT_RUNS, MAX_RAFT_RUNS + 2]);
+    expect(log.slice(first.to + 1, 1 << 20, 1000)).toMatchObject({ to: log.last });
+    expect(first.bytes).toBe(log.slice(3, 1 << 20, MAX_RAFT_RUNS).bytes);
   });
 });
