@@ -64,7 +64,7 @@ export function handleOpenSession(s: RaftState, number: number, incarnation: big
   }
   const { leader, epoch } = target;
   const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
-  s.forwards.add({ batch: opening(number), bytes: SESSION_BYTES, leader, deadlineMs });
+  s.forwards.add({ batch: opening(number), bytes: SESSION_BYTES, leader, early: false, deadlineMs });
   s.send(leader, { type: 'OpenSession', epoch, number, incarnation });
 }
 
@@ -109,13 +109,15 @@ export function handleRefused(
   { first, count, reason }: Refused,
   nowMs: number,
 ): void {
-  const batch = s.forwards.settle(from, first, count);
-  if (!batch) return;
+  const settled = s.forwards.settle(from, first, count);
+  if (!settled) return;
+  const { batch, early } = settled;
   if (reason.type !== 'Moving' || batch.proposals[0]?.length === 0) {
     s.emit({ type: 'refused', first, count, reason: reason.type });
     return;
   }
-  if (s.leader === from || s.leader === undefined) s.held.start(nowMs + s.electionTimeoutMs);
+  // A leader that said so before it was one may take it by now.
+  if (s.leader === undefined || (s.leader === from && !early)) s.held.start(nowMs + s.electionTimeoutMs);
   handlePropose(s, batch, nowMs);
 }
 
@@ -128,7 +130,6 @@ export function isMoving({ transfer, leadership, movingUntilMs }: RaftState, now
 export interface ForwardTarget {
   readonly leader: PeerId;
   readonly epoch: RaftEpoch;
-  /** Behind what tells it that it is to lead; the control lane otherwise. */
   readonly lane?: Lane;
 }
 
@@ -154,7 +155,7 @@ function forward(
   nowMs: number,
 ): void {
   const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
-  s.forwards.add({ batch, bytes, leader, deadlineMs });
+  s.forwards.add({ batch, bytes, leader, early: s.leader !== leader, deadlineMs });
   s.send(leader, { type: 'Forward', epoch, ...batch }, lane);
 }
 

@@ -52,7 +52,7 @@ import {
   handleSyncTick,
   nextSyncDeadlineMs,
 } from './sync/sync.ts';
-import { handleTransferBondDown, handleTransferTick } from './transfer.ts';
+import { handleSuccessorLost, handleTransferTick } from './transfer.ts';
 import { handleRetain, pruneWitness } from './witness-retention.ts';
 
 export interface RaftCoreInit {
@@ -307,7 +307,7 @@ export class RaftCore {
     const hadLog = peer.status?.last !== undefined;
     s.lost.set(id, { incarnation: peer.incarnation, sinceMs: nowMs, departed, hadLog });
     s.leadership?.progress.delete(id);
-    handleTransferBondDown(s, id, nowMs);
+    handleSuccessorLost(s, id, nowMs);
     s.requests.handleLeaderGone(s, id, true);
     s.forwards.giveUp(s, (record) => record.leader === id);
     s.reads.forgetPeer(id);
@@ -315,9 +315,6 @@ export class RaftCore {
     handleSyncPeerGone(s, id, nowMs);
     if (s.leader === id) {
       s.clearLeader();
-      hastenElection(s, nowMs);
-    } else if (s.leader === undefined && s.vote?.leader === id) {
-      // Whoever was about to lead is gone as well.
       hastenElection(s, nowMs);
     }
     this.#handleBondChange(nowMs);

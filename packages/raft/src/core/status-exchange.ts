@@ -5,7 +5,7 @@ import { addFollower } from './roles/leader.ts';
 import { meetForeignLeader } from './sides.ts';
 import { describeSelf } from './standing.ts';
 import type { RaftState } from './state.ts';
-import { expectNewLeader } from './transfer.ts';
+import { expectNewLeader, handleSuccessorLost } from './transfer.ts';
 import { genesisVoters } from './witness.ts';
 
 /** Says where this member stands: to one peer when their bond forms, to all on change and now and then. */
@@ -25,12 +25,14 @@ export function handleStatus(s: RaftState, peer: Peer, body: Standing, nowMs: nu
   // The run table is judged here and now, not kept.
   peer.status = body.runs.length === 0 ? body : { ...body, runs: [] };
   updateForeign(s, peer, nowMs);
+  if (body.stopped) handleSuccessorLost(s, peer.id, nowMs);
   const follows = sameEpoch(body.epoch, s.epoch);
   if (s.leader === peer.id && !follows && s.role === 'follower' && isOver(s, body)) {
-    // It voted for somebody whose request, or first append, is still on its way here.
-    if (!body.stopped && body.term > s.term) expectNewLeader(s, nowMs);
+    // It voted for somebody, whose request or first append is still on its way here; or even entries of its own are.
+    const moves = !body.stopped && body.term > s.term;
+    if (moves) expectNewLeader(s, nowMs);
     s.clearLeader();
-    hastenElection(s, nowMs);
+    if (!moves) hastenElection(s, nowMs);
   }
   if (s.role === 'leader' && !follows && s.leadership?.progress.get(peer.id)?.engaged && s.isForeign(peer))
     addFollower(s, peer.id, peer.incarnation, nowMs);
@@ -85,7 +87,8 @@ export function handleStatusTick(s: RaftState, nowMs: number): void {
 
 export function flushStatus(s: RaftState, nowMs: number): void {
   if (!s.statusDue) return;
-  if (nowMs < s.settlingUntilMs) {
+  // Not that it failed, which the others must know; and there is no later turn then.
+  if (nowMs < s.settlingUntilMs && !s.stopped) {
     s.statusDeadlineMs = Math.min(s.statusDeadlineMs, s.settlingUntilMs);
     return;
   }

@@ -7,6 +7,8 @@ interface ForwardRecord {
   batch: ProposalBatch;
   bytes: number;
   readonly leader: PeerId;
+  /** It did not lead yet, as far as this member knew. */
+  readonly early: boolean;
   readonly deadlineMs: number;
 }
 
@@ -25,18 +27,18 @@ export class ForwardTable {
   }
 
   /** Takes `count` proposals from `first` on as answered by `from`; undefined when they were not asked of it. */
-  settle(from: PeerId, first: number, count: number): ProposalBatch | undefined {
+  settle(from: PeerId, first: number, count: number): Pick<ForwardRecord, 'batch' | 'early'> | undefined {
     const at = this.#records.findIndex(({ batch, leader }) => batch.first === first && leader === from);
     const record = this.#records[at];
     if (!record || count < 1 || count > record.batch.proposals.length) return undefined;
-    const { batch } = record;
+    const { batch, early } = record;
     if (count === batch.proposals.length) {
       this.#records.splice(at, 1);
       this.bytes -= record.bytes;
-      return batch;
+      return record;
     }
     record.batch = part(batch, count, batch.proposals.length);
-    return part(batch, 0, count);
+    return { batch: part(batch, 0, count), early };
   }
 
   giveUp(state: RaftState, lost: (record: ForwardRecord) => boolean): void {

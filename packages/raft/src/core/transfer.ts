@@ -1,22 +1,30 @@
 import type { PeerId, RaftEpoch } from '@mosaik/wire';
 import { type Asker, answerRequest } from './asker.ts';
 import type { RefusalReason } from './effect.ts';
-import { isMember, sameEpoch } from './epoch.ts';
+import { hastenElection } from './election-timer.ts';
+import { countReached } from './electorate.ts';
+import { isMember } from './epoch.ts';
 import type { Leadership } from './leadership.ts';
 import type { Progress } from './progress.ts';
+import { majority } from './quorum.ts';
+import { voteForSuccessor } from './roles/candidate.ts';
 import type { RaftState } from './state.ts';
 import { isRemoved } from './voters.ts';
 import { isWitness } from './witness.ts';
 
 /** How long nothing else happens after leadership was handed over, at most. */
 const MAX_SETTLING_MS = 50;
+/** A target that has more than this on the way to it is not told yet: nobody would lead until all of it is there. */
+const MAX_HANDOVER_BYTES = 64 * 1024;
 
 /** Leadership on its way to another member (Raft §3.10 of the thesis). */
 export interface Transfer {
   /** Who is to lead; undefined: whoever is level first. */
   readonly to: PeerId | undefined;
   /** Nobody elected until then: it is void. */
-  readonly deadlineMs: number;
+  deadlineMs: number;
+  /** Was told to campaign. */
+  told: PeerId | undefined;
   /** Whoever wants to know how it ends. */
   readonly asker: Asker | undefined;
 }
@@ -29,7 +37,7 @@ export function beginTransfer(
   nowMs: number,
 ): void {
   const deadlineMs = nowMs + s.electionTimeoutMs;
-  s.transfer = { to, deadlineMs, asker };
+  s.transfer = { to, deadlineMs, told: undefined, asker };
   expectNewLeader(s, nowMs);
 }
 
@@ -50,42 +58,38 @@ export function beginHandover(s: RaftState, nowMs: number): void {
 }
 
 /**
- * Hands over as soon as the target has been sent the whole log. Of several the one that is known to have most, unless it
- * answers no more.
+ * Hands over, once, as soon as the target has been sent the whole log and the end of it is not far away. Of several the one
+ * that is known to have most; none that answers no more.
  */
 export function flushTransfer(s: RaftState, leadership: Leadership, nowMs: number): void {
   const { transfer } = s;
-  if (!transfer) return;
+  if (!transfer || transfer.told !== undefined) return;
   const heardSinceMs = nowMs - 2 * s.config.consensus.heartbeatIntervalMs;
-  let best: { readonly peer: PeerId; readonly heard: boolean; readonly match: number } | undefined;
+  let best: { readonly peer: PeerId; readonly match: number } | undefined;
   for (const [peer, progress] of leadership.progress) {
     if (transfer.to !== undefined && transfer.to !== peer) continue;
-    if (!progress.isSent(s.log.last) || !mayLead(s, peer, progress)) continue;
-    const { match } = progress;
-    const heard = progress.lastAckMs >= heardSinceMs;
-    if (!best || (heard === best.heard ? match > best.match : heard)) best = { peer, heard, match };
+    if (!progress.isSent(s.log.last) || progress.inflightBytes > MAX_HANDOVER_BYTES) continue;
+    if (progress.lastAckMs < heardSinceMs || !mayLead(s, peer, progress)) continue;
+    if (!best || progress.match > best.match) best = { peer, match: progress.match };
   }
-  if (best) handOver(s, leadership, best.peer, nowMs);
+  if (best) handOver(s, leadership, transfer, best.peer, nowMs);
 }
 
 /**
- * Leads no more, and votes for the target. That goes with the request to campaign, so where two are a majority nobody else
- * has to be asked; and it goes to all, so that the others vote at once too, and send along what waits. Right behind the
- * entries: whoever reads it has them.
+ * Names the next epoch, right behind the entries: whoever reads that has them. To all, so that they vote without being
+ * asked, and send along what waits. So does this member, which leads no more then; but not if nobody could be elected
+ * without the target: then it leads on until that has shown by its own request that it is there.
  */
-function handOver(s: RaftState, { epoch, progress }: Leadership, to: PeerId, nowMs: number): void {
+function handOver(s: RaftState, { epoch }: Leadership, transfer: Transfer, to: PeerId, nowMs: number): void {
+  const { members, last } = s.log;
+  transfer.told = to;
+  transfer.deadlineMs = nowMs + s.electionTimeoutMs;
   s.note('info', 'hands over', { to });
-  beginHandover(s, nowMs);
   const next = { term: s.term + 1, leader: to, nonce: s.rng.u64() };
-  const message = s.message({ type: 'TimeoutNow', epoch, last: s.log.last, next });
-  s.becomeFollower(next.term, nowMs);
-  s.setHardState(next.term, next);
-  s.afterPersist(() => {
-    if (!sameEpoch(s.vote, next)) return;
-    for (const peer of progress.keys())
-      if (s.peers.has(peer)) s.emit({ type: 'send', to: peer, message, lane: 'bulk' });
-    s.held.forwardTo(s, { leader: to, epoch: next, lane: 'bulk' }, nowMs);
-  });
+  const message = s.message({ type: 'TimeoutNow', epoch, last, next });
+  for (const { peer } of members)
+    if (s.peers.has(peer)) s.emit({ type: 'send', to: peer, message, lane: 'bulk' });
+  if (countReached(s, members) - 1 >= majority(members.length)) voteForSuccessor(s, epoch, next, last, nowMs);
 }
 
 export function mayLead(s: RaftState, peer: PeerId, progress: Progress | undefined): boolean {
@@ -110,10 +114,15 @@ export function endTransfer(s: RaftState, problem: RefusalReason | undefined): v
   if (problem && s.role === 'leader') s.note('warn', 'nobody took over in time', { to: transfer.to });
 }
 
-/** A bond is lost: if it had to be that one, this leader leads on; if it handed over already, it campaigns. */
-export function handleTransferBondDown(s: RaftState, peer: PeerId, nowMs: number): void {
-  if (s.transfer && peer === (s.role === 'leader' ? s.transfer.to : s.vote?.leader))
-    abandonTransfer(s, nowMs);
+/**
+ * A member is lost, or failed: if leadership had to go to it, this leader leads on; if it went there already, this member
+ * campaigns at once; and so do others that voted for whoever it is, soon: it is missed like a leader.
+ */
+export function handleSuccessorLost(s: RaftState, peer: PeerId, nowMs: number): void {
+  const { transfer } = s;
+  if (transfer && peer === (s.role === 'leader' ? transfer.to : transfer.told)) abandonTransfer(s, nowMs);
+  else if (transfer?.told === peer) transfer.told = undefined;
+  if (s.leader === undefined && s.vote?.leader === peer) hastenElection(s, nowMs);
 }
 
 /** Void: whoever led goes on, if it may. */

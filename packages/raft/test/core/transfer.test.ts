@@ -7,6 +7,7 @@ import {
   epochOf,
   forward,
   Harness,
+  HEARTBEAT_MS,
   id,
   member,
   opening,
@@ -56,22 +57,114 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     );
   });
 
-  test('says so to nobody before its vote is durable', () => {
+  test('says so at once, and gives its vote, with what waits, right behind that when it is durable', () => {
     const h = leading();
     h.ack(1, 3);
     transfer(h, 1);
     proposeTo(h, 1, 'x');
     const before = h.drain();
+    const { vote, term } = h.state;
     expect(before).toContainEqual(
       expect.objectContaining({
         type: 'persist',
-        write: expect.objectContaining({ hardState: expect.objectContaining({ vote: h.state.vote }) }),
+        write: expect.objectContaining({ hardState: expect.objectContaining({ vote }) }),
       }),
     );
-    expect(Harness.sent(before).filter(([, { type }]) => type !== 'Committed')).toEqual([]);
+    expect(told(before)).toEqual(handedTo(1));
+    expect(Harness.sent(before).map(([, { type }]) => type)).not.toContain('VoteResponse');
     const after = h.persist();
-    expect(told(after)).toEqual(handedTo(1));
-    expect(Harness.sent(after)).toContainEqual([1, forward(h.state.vote as never, 1, [[encode('x')]])]);
+    expect(Harness.sent(after)).toEqual([
+      [1, { type: 'VoteResponse', epoch: vote, pre: false, term, verdict: { type: 'Granted' } }],
+      [1, forward(vote as RaftEpoch, 1, [[encode('x')]])],
+    ]);
+    expect(after.flatMap((effect) => (effect.type === 'send' ? [effect.lane] : []))).toEqual([
+      'bulk',
+      'bulk',
+    ]);
+  });
+
+  test('tells members only', () => {
+    const h = leading();
+    h.bond(7);
+    h.receive(7, status({ term: 1, joining: true }));
+    h.run();
+    h.ack(1, 3);
+    transfer(h, 1);
+    expect(told(h.run())).toEqual(handedTo(1));
+  });
+
+  test.each([
+    ['two members', 2],
+    ['three, one of them gone', 3],
+  ])('of %s, leads on until its successor asks: without that nobody could be elected', (_, size) => {
+    const h = new Harness({
+      size,
+      term: 1,
+      log: [{ epoch: epochOf(1, 1), entries: [opening(size), command('a')] }],
+    });
+    h.lead();
+    const { epoch, term } = h.state;
+    if (size === 3) h.input({ type: 'bond-down', peer: id(2), departed: false });
+    h.ack(1, 3);
+    transfer(h, 1);
+    expect(told(h.run())).toEqual([{ to: 1, next: id(1) }]);
+    expect(h.state.role).toBe('leader');
+    const next = { ...epochOf(term + 1, 1), nonce: 77n };
+    h.receive(1, {
+      type: 'VoteRequest',
+      epoch: next,
+      pre: false,
+      side: h.state.side,
+      lastTerm: term,
+      lastIndex: 3,
+      forced: undefined,
+      transfer: epoch,
+    });
+    expect(Harness.sent(h.run())).toContainEqual([
+      1,
+      expect.objectContaining({ verdict: { type: 'Granted' } }),
+    ]);
+    expect(h.state).toMatchObject({ role: 'follower', vote: next });
+  });
+
+  test('does not hand over to one that was silent for two heartbeats, until it is heard again', () => {
+    const h = leading();
+    h.ack(1, 3);
+    h.run();
+    for (let i = 0; i < 3; i += 1) {
+      h.advance(HEARTBEAT_MS);
+      h.ack(2, 3);
+    }
+    transfer(h, 1);
+    expect(told(h.run())).toEqual([]);
+    expect(told(h.ack(1, 3))).toEqual(handedTo(1));
+  });
+
+  test('not to one that has a lot on the way to it', () => {
+    const h = leading();
+    h.ack(1, 3);
+    h.ack(2, 3);
+    h.input(propose(1, [[new Uint8Array(100_000)]]));
+    h.run();
+    transfer(h, 1);
+    expect(told(h.run())).toEqual([]);
+    h.ack(2, 4);
+    expect(told(h.ack(1, 4))).toEqual(handedTo(1));
+  });
+
+  test('gives its successor an election timeout, however late it hands over', () => {
+    const h = leading();
+    h.ack(2, 3);
+    transfer(h, 1);
+    h.run();
+    for (let i = 0; i < 13; i += 1) {
+      h.advance(30);
+      h.ack(2, 3);
+    }
+    h.nowMs += 9;
+    expect(told(h.ack(1, 3))).toEqual(handedTo(1));
+    expect(Harness.sent(h.advance(1))).toEqual([]);
+    expect(Harness.sent(h.advance(ELECTION_MS)).map(([, { type }]) => type)).toContain('VoteRequest');
   });
 
   test('chooses whoever is level when nobody is named', () => {
@@ -96,8 +189,9 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     const order = sent
       .filter(({ to, lane }) => to === id(1) && lane === 'bulk')
       .map(({ message }) => message.body);
-    expect(order.slice(-3)).toEqual([
+    expect(order.slice(-4)).toEqual([
       expect.objectContaining({ type: 'TimeoutNow' }),
+      expect.objectContaining({ type: 'VoteResponse' }),
       forward(next, 1, [[encode('first')]]),
       forward(next, 2, [[encode('second')]]),
     ]);
@@ -127,7 +221,7 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
     expect(h.state.role).toBe('leader');
   });
 
-  test.each(['an election timeout passed', 'the bond with it is lost'])(
+  test.each(['an election timeout passed', 'the bond with it is lost', 'it failed'])(
     'campaigns itself when its successor does not lead and %s; what waits goes on waiting',
     (what) => {
       const h = leading();
@@ -135,6 +229,7 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
       transfer(h, 1);
       h.run();
       if (what === 'an election timeout passed') h.nowMs += ELECTION_MS;
+      else if (what === 'it failed') h.receive(1, status({ term: 3, stopped: true }));
       else h.input({ type: 'bond-down', peer: id(1), departed: false });
       const turn = h.advance(0);
       expect(turn).toContainEqual({ type: 'request-refused', request: 1, reason: 'NotElected' });
@@ -336,9 +431,18 @@ describe('a follower', () => {
     ]);
   });
 
+  const granted = (): RaftBody => ({
+    type: 'VoteResponse',
+    epoch: epochOf(2, 0),
+    pre: false,
+    term: 2,
+    verdict: { type: 'Granted' },
+  });
+
   test('told to succeed its leader, of three needs nobody else, once its own vote is durable', () => {
     const h = following();
     h.receive(1, timeoutNow(1, 0));
+    h.receive(1, granted());
     expect(Harness.sent(h.drain())).toEqual([]);
     expect(h.state.role).toBe('candidate');
     const sent = Harness.sent([...h.persist(), ...h.run()]);
@@ -358,6 +462,7 @@ describe('a follower', () => {
     h.receive(1, heartbeat(1, 1));
     h.run();
     h.receive(1, timeoutNow(1, 0));
+    h.receive(1, granted());
     const request = { type: 'VoteRequest', epoch: epochOf(2, 0), pre: false, transfer: epochOf(1, 1) };
     expect(Harness.sent(h.run())).toEqual([2, 3, 4].map((to) => [to, expect.objectContaining(request)]));
   });
@@ -369,10 +474,56 @@ describe('a follower', () => {
     h.receive(1, heartbeat(1, 1));
     h.run();
     h.receive(1, timeoutNow(1, 0));
+    h.receive(1, granted());
     expect(Harness.sent(h.run())).toEqual([
       [2, expect.objectContaining({ type: 'VoteRequest', pre: false })],
     ]);
     expect(h.state.role).toBe('candidate');
+  });
+
+  test('told so while it asks whether it could lead, does not ask any longer', () => {
+    const h = following();
+    h.receive(1, status({ term: 2, last: { epoch: epochOf(1, 1), index: 2 }, joining: false }));
+    h.run();
+    expect(Harness.sent(h.advance(2 * ELECTION_MS)).map(([, { type }]) => type)).toContain('VoteRequest');
+    expect(h.state.campaign?.pre).toBe(true);
+    h.receive(1, timeoutNow(1, 0));
+    h.receive(1, granted());
+    h.run();
+    expect(h.state).toMatchObject({ role: 'leader', epoch: epochOf(2, 0) });
+  });
+
+  test('whose leader said on the other lane that it leads no more takes entries that it sent before', () => {
+    const h = following();
+    h.receive(1, status({ term: 2, last: { epoch: epochOf(1, 1), index: 3 }, joining: false }));
+    h.advance(150);
+    h.receive(1, {
+      ...(heartbeat(1, 1) as object),
+      entries: [{ epoch: epochOf(1, 1), entries: [command('b')] }],
+    } as RaftBody);
+    h.receive(1, timeoutNow(1, 0, 3));
+    h.receive(1, granted());
+    h.run();
+    expect(h.state).toMatchObject({ role: 'leader', epoch: epochOf(2, 0) });
+  });
+
+  test('that failed meanwhile tells the others at once', () => {
+    const h = following();
+    h.receive(1, timeoutNow(1, 2));
+    h.run();
+    h.input({ type: 'failed', problem: 'disk full' });
+    const said = h.drain().flatMap((effect) => (effect.type === 'send' ? [effect.message.body] : []));
+    expect(said).toEqual(Array(2).fill(expect.objectContaining({ type: 'Status', stopped: true })));
+  });
+
+  test('sends again at once what its leader turned away before it was one', () => {
+    const h = following();
+    h.receive(1, timeoutNow(1, 2));
+    proposeTo(h, 1, 'x');
+    h.run();
+    h.receive(2, heartbeat(2, 2));
+    h.receive(2, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
+    expect(Harness.sent(h.run())).toContainEqual([2, forward(epochOf(2, 2), 1, [[encode('x')]])]);
   });
 
   test('told that another one succeeds its leader, votes for that, with what waits, once that is durable', () => {
@@ -533,6 +684,7 @@ describe('a follower', () => {
       h.receive(1, heartbeat(1, 1));
       h.run();
       h.receive(1, timeoutNow(1, 0));
+      h.receive(1, granted());
       h.run();
       const { campaign } = h.state;
       if (!campaign) throw new Error('does not campaign');

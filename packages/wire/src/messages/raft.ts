@@ -155,7 +155,7 @@ export const RaftMessage = struct(
         ReadGranted: { read: safeU64, index: safeU64 },
         ReadRefused: { read: safeU64, reason: Refusal },
         /**
-         * The leader of `epoch`, whose log ends at `last`, leaves, and has voted for `next`: its leader campaigns at once,
+         * The leader of `epoch`, whose log ends at `last`, hands over: the leader of `next` campaigns for that epoch at once,
          * everybody else votes for it.
          */
         TimeoutNow: { epoch: RaftEpoch, last: safeU64, next: RaftEpoch },

@@ -36,8 +36,7 @@ export const mutations: readonly Mutation[] = [
     name: 'vote-answered-before-it-is-durable',
     file: CANDIDATE,
     find: `  s.afterPersist(() => {
-    if (!sameEpoch(s.vote, body.epoch)) return;
-    answer(s, body, 'Granted');`,
+    if (!sameEpoch(s.vote, body.epoch)) return;`,
     replace: `  answer(s, body, 'Granted');
   s.afterPersist(() => {
     if (!sameEpoch(s.vote, body.epoch)) return;`,
@@ -84,24 +83,6 @@ export const mutations: readonly Mutation[] = [
     file: CANDIDATE,
     find: '  if (!s.hasLiveLeader(nowMs) || s.leader === body.epoch.leader) return false;\n',
     replace: '  if (nowMs >= 0) return false;\n',
-  },
-  {
-    name: 'handed-over-without-a-vote',
-    file: `${CORE}/transfer.ts`,
-    find: `  s.setHardState(next.term, next);
-  s.afterPersist(() => {
-    if (!sameEpoch(s.vote, next)) return;`,
-    replace: '  s.afterPersist(() => {',
-  },
-  {
-    name: 'handed-over-before-its-vote-is-durable',
-    file: `${CORE}/transfer.ts`,
-    find: `  s.afterPersist(() => {
-    if (!sameEpoch(s.vote, next)) return;
-    for (const peer of progress.keys())`,
-    replace: `  for (const peer of progress.keys()) s.emit({ type: 'send', to: peer, message, lane: 'bulk' });
-  s.afterPersist(() => {
-    for (const peer of [] as PeerId[])`,
   },
   {
     name: 'pre-vote-changes-terms',

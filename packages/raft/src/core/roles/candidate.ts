@@ -1,4 +1,5 @@
 import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
+import type { Lane } from '../../components.ts';
 import { hastenElection, resetElectionTimer } from '../election-timer.ts';
 import { chooseElectorate, type Electorate, reachesMajority } from '../electorate.ts';
 import { describeEpoch, isMember, sameEpoch } from '../epoch.ts';
@@ -38,19 +39,32 @@ export function handleElectionTimeout(s: RaftState, nowMs: number): void {
 }
 
 /**
- * A leader leaves, and has voted for its successor. Whoever that is campaigns, without a pre-vote (Raft §3.10 of the
- * thesis), with that vote; the others vote without having been asked.
+ * Its leader hands over. The successor campaigns, without a pre-vote (Raft §3.10 of the thesis); the others vote without
+ * having been asked.
  */
-export function handleTimeoutNow(s: RaftState, from: PeerId, body: TimeoutNow, nowMs: number): void {
-  const { epoch, last, next } = body;
+export function handleTimeoutNow(
+  s: RaftState,
+  from: PeerId,
+  { epoch, last, next }: TimeoutNow,
+  nowMs: number,
+): void {
   if (epoch.leader !== from || next.term !== epoch.term + 1) return;
+  if (s.role === 'leader' || (s.campaign && !s.campaign.pre)) return;
   // What it said last, on the other lane, may have been that it leads no more: then the log tells.
-  const followed = s.leader === undefined ? s.log.epochAt(s.log.last) : s.epoch;
-  if (s.role !== 'follower' || !sameEpoch(followed, epoch)) return;
-  if (next.leader === s.localId) {
-    succeed(s, from, body, nowMs);
-    return;
-  }
+  const followed = s.leader !== undefined ? s.epoch : s.heading ? undefined : s.log.lastEpoch;
+  if (!sameEpoch(followed, epoch)) return;
+  if (next.leader === s.localId) succeed(s, epoch, next, last, nowMs);
+  else voteForSuccessor(s, epoch, next, last, nowMs);
+}
+
+/** As if the successor had asked: its log is that of the leader of `epoch`, which ends at `last`. */
+export function voteForSuccessor(
+  s: RaftState,
+  epoch: RaftEpoch,
+  next: RaftEpoch,
+  last: number,
+  nowMs: number,
+): void {
   castVote(
     s,
     {
@@ -67,14 +81,14 @@ export function handleTimeoutNow(s: RaftState, from: PeerId, body: TimeoutNow, n
   );
 }
 
-/** The vote holds only for a log that has all that the one of whoever leaves has. */
-function succeed(s: RaftState, from: PeerId, { epoch, last, next }: TimeoutNow, nowMs: number): void {
+/** Votes were given to a log that has all that the one of whoever hands over has. */
+function succeed(s: RaftState, epoch: RaftEpoch, next: RaftEpoch, last: number, nowMs: number): void {
   if (!sameEpoch(s.log.epochAt(last), epoch) || s.term > next.term || (s.term === next.term && s.vote))
     return;
   const electorate = chooseElectorate(s, nowMs);
   if (electorate?.kind !== 'set') return;
   beginHandover(s, nowMs);
-  startCampaign(s, { epoch: next, pre: false, electorate, transfer: epoch }, nowMs, from);
+  startCampaign(s, { epoch: next, pre: false, electorate, transfer: epoch }, nowMs);
 }
 
 /** A leader goes on in a later term, which another side waits for: its followers know it, so no pre-vote (D7). */
@@ -89,13 +103,7 @@ function epochToBe(s: RaftState, term = s.term + 1): RaftEpoch {
   return { term, leader: s.localId, nonce: s.rng.u64() };
 }
 
-/** `voter` has voted for it already. */
-function startCampaign(
-  s: RaftState,
-  attempt: Omit<Campaign, 'answers'>,
-  nowMs: number,
-  voter?: PeerId,
-): void {
+function startCampaign(s: RaftState, attempt: Omit<Campaign, 'answers'>, nowMs: number): void {
   const campaign: Campaign = { ...attempt, answers: new Map() };
   const { epoch, pre, electorate } = campaign;
   s.campaign = campaign;
@@ -109,26 +117,20 @@ function startCampaign(
     members: electorate.members.length,
   });
   if (pre) {
-    count(s, campaign, voter, nowMs);
+    ask(s, campaign, nowMs);
     return;
   }
   if (s.leader !== undefined) s.clearLeader();
   s.setHardState(epoch.term, epoch);
   // Neither its own vote nor its request exists before the vote is durable (Raft §5.2, Figure 2).
-  s.afterPersist(() => count(s, campaign, voter, nowMs));
+  s.afterPersist(() => ask(s, campaign, nowMs));
 }
 
-/** Counts the votes that there are, and asks for the others if it needs them. */
-function count(s: RaftState, campaign: Campaign, voter: PeerId | undefined, nowMs: number): void {
-  const { members } = campaign.electorate;
+/** Counts its own vote, and asks for those that it still needs: of whoever hands over it may have one already. */
+function ask(s: RaftState, campaign: Campaign, nowMs: number): void {
   // Whoever leaves the set asks the others only.
-  if (isMember(members, s.localId, s.incarnation)) record(s, campaign, s.localId, 'Granted', nowMs);
-  const peer = voter === undefined ? undefined : s.peers.get(voter);
-  if (peer && isMember(members, peer.id, peer.incarnation)) record(s, campaign, peer.id, 'Granted', nowMs);
-  ask(s, campaign);
-}
-
-function ask(s: RaftState, campaign: Campaign): void {
+  if (isMember(campaign.electorate.members, s.localId, s.incarnation))
+    record(s, campaign, s.localId, 'Granted', nowMs);
   if (s.campaign !== campaign) return;
   const { epoch, pre, electorate, transfer, answers } = campaign;
   const message = s.message({
@@ -206,7 +208,6 @@ export function handleVoteRequest(s: RaftState, from: PeerId, body: VoteRequest,
 }
 
 function castVote(s: RaftState, body: VoteRequest, nowMs: number): void {
-  const candidate = body.epoch.leader;
   // Before that leader is given up: what it was asked waits for the next one.
   if (body.transfer && sameEpoch(body.transfer, s.epoch)) beginHandover(s, nowMs);
   const verdict = consider(s, body, nowMs);
@@ -219,13 +220,15 @@ function castVote(s: RaftState, body: VoteRequest, nowMs: number): void {
   resetElectionTimer(s, nowMs);
   s.afterPersist(() => {
     if (!sameEpoch(s.vote, body.epoch)) return;
-    answer(s, body, 'Granted');
-    if (body.transfer) s.held.forwardTo(s, { leader: candidate, epoch: body.epoch }, nowMs);
+    // Of whoever hands over: behind what tells the candidate that it is one.
+    const lane = s.transfer ? 'bulk' : 'control';
+    answer(s, body, 'Granted', lane);
+    if (body.transfer) s.held.forwardTo(s, { leader: body.epoch.leader, epoch: body.epoch, lane }, nowMs);
   });
 }
 
-function answer(s: RaftState, { epoch, pre }: VoteRequest, verdict: Verdict): void {
-  s.send(epoch.leader, { type: 'VoteResponse', epoch, pre, term: s.term, verdict: { type: verdict } });
+function answer(s: RaftState, { epoch, pre }: VoteRequest, verdict: Verdict, lane?: Lane): void {
+  s.send(epoch.leader, { type: 'VoteResponse', epoch, pre, term: s.term, verdict: { type: verdict } }, lane);
 }
 
 /** What to answer, undefined for nothing; a real request of a higher term ends the one that this member is in. */

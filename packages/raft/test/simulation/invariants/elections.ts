@@ -59,24 +59,16 @@ export const elections: CreateInvariant = (checker, cluster) => {
       else assertOneVote(node, side);
     },
     handleSend(from, _, { body, incarnation }) {
-      if (body.type === 'TimeoutNow') {
-        handleVote(from, body.next, incarnation);
-        return;
-      }
       if (body.type !== 'VoteResponse' || body.verdict.type !== 'Granted') return;
       if (sticky.has(keyOf(from, body)))
         throw checker.fail(from, `grants ${describeEpoch(body.epoch)}, asked while it heard its leader`);
-      if (!body.pre) handleVote(from, body.epoch, incarnation);
+      if (!body.pre && !sameEpoch(from.store.hardState?.vote, body.epoch))
+        throw checker.fail(from, `grants ${describeEpoch(body.epoch)} before its vote is durable`);
+      if (body.pre) return;
+      const granted = grants.get(body.epoch.nonce) ?? [];
+      grants.set(body.epoch.nonce, [...granted, { peer: from.id, incarnation }]);
     },
   };
-
-  /** In answer to a request, or with the handover. */
-  function handleVote(from: SimNode, epoch: RaftEpoch, incarnation: bigint): void {
-    if (!sameEpoch(from.store.hardState?.vote, epoch))
-      throw checker.fail(from, `grants ${describeEpoch(epoch)} before its vote is durable`);
-    const granted = grants.get(epoch.nonce) ?? [];
-    grants.set(epoch.nonce, [...granted, { peer: from.id, incarnation }]);
-  }
 
   function assertTerms(node: SimNode, side: string): void {
     const s = node.core.state;
