@@ -11,8 +11,8 @@ export function handleRead(s: RaftState, batch: ReadBatch, nowMs: number): void 
   else if (s.leadership && !s.serves) s.reads.refuse(s, batch, 'NoQuorum');
   else if (s.leadership) s.reads.queue(batch);
   else if (batch.from !== undefined) s.reads.refuse(s, batch, isMoving(s, nowMs) ? 'Moving' : 'Offline');
-  else if (s.held.active) s.reads.hold(batch);
   else if (s.leader !== undefined) s.reads.ask(batch);
+  else if (s.held.active) s.reads.hold(batch);
   else s.reads.refuse(s, batch, 'Offline');
 }
 
@@ -29,6 +29,10 @@ export function handleReadRefused(
     s.reads.refuse(s, batch, reason.type);
     return;
   }
-  if (s.leader === from || s.leader === undefined) s.held.start(nowMs + s.electionTimeoutMs);
-  handleRead(s, batch, nowMs);
+  if (s.leader !== from && s.leader !== undefined) {
+    s.reads.ask(batch);
+    return;
+  }
+  s.held.start(nowMs + s.electionTimeoutMs);
+  s.reads.hold(batch);
 }

@@ -406,10 +406,17 @@ describe('a follower', () => {
       expect(Harness.sent(h.run())).toEqual([[1, { type: 'ReadRequest', read: 1 }]]);
       if (what === 'is told of the handover') h.receive(1, timeoutNow(1, 2));
       else h.receive(1, { type: 'ReadRefused', read: 1, reason: { type: 'Moving' } });
-      h.input({ type: 'read', first: 4, count: 1 });
       const turn = h.run();
+      h.input({ type: 'read', first: 4, count: 1 });
+      turn.push(...h.run());
+      if (what === 'is refused what it asked') {
+        // As far as it knows that one leads on.
+        expect(Harness.sent(turn)).toEqual([[1, { type: 'ReadRequest', read: 4 }]]);
+        h.receive(1, { type: 'ReadRefused', read: 4, reason: { type: 'Moving' } });
+        turn.push(...h.run());
+      }
       expect(turn).not.toContainEqual(expect.objectContaining({ type: 'read-refused' }));
-      expect(Harness.sent(turn).map(([, { type }]) => type)).not.toContain('ReadRequest');
+      expect(Harness.sent(turn)).not.toContainEqual([2, expect.objectContaining({ type: 'ReadRequest' })]);
       h.receive(2, heartbeat(2, 2));
       expect(Harness.sent(h.run())).toContainEqual([2, { type: 'ReadRequest', read: 1 }]);
       h.receive(2, { type: 'ReadGranted', read: 1, index: 0 });
