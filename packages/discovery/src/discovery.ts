@@ -43,6 +43,8 @@ export class Discovery {
   #conflictAtMs = Number.NEGATIVE_INFINITY;
   #conflictTimer: Timer | undefined;
   #leaving = false;
+  /** What changes is not announced any more. */
+  #silent = false;
   #closing: Promise<void> | undefined;
 
   private constructor(options: ResolvedInit, known: readonly SignedPeerEntry[]) {
@@ -194,6 +196,11 @@ export class Discovery {
     this.#change({ addresses: addresses.map((address) => parseBootstrap(address).address) });
   }
 
+  /** The next thing that the others hear is that this peer leaves: whatever changes until then is not worth an entry. */
+  prepareClose(): void {
+    this.#silent = true;
+  }
+
   /** Tells the neighbours that this peer leaves, saves the peer book, ends all connections. Bounded; idempotent. */
   close(): Promise<void> {
     this.#leaving = true;
@@ -226,7 +233,7 @@ export class Discovery {
   }
 
   #change(change: Partial<LocalContent>): void {
-    if (this.#leaving) return;
+    if (this.#leaving || this.#silent) return;
     const content = { ...this.#content, ...change };
     assertContent(content);
     const signed = this.#sign(content);

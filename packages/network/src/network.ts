@@ -127,6 +127,7 @@ export class Network {
 
   async #close(): Promise<void> {
     try {
+      this.discovery.prepareClose();
       await this.groups.close();
       await this.discovery.close();
     } finally {

@@ -1,4 +1,5 @@
 import { consensus, GroupError, GroupKey, keyValue, noOp } from '@mosaik/groups';
+import type { Network } from '@mosaik/network';
 import { UniqueId } from '@mosaik/wire';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Cluster, followersOf, leaderOf, put, read } from './cluster.ts';
@@ -21,6 +22,18 @@ describe('a group', () => {
     await cluster.until(() => groups.every((group) => group.bonds.topology.length === 6));
     const meshes = groups.map((group) => group.bonds.topology.map(({ id }) => id).sort());
     for (const mesh of meshes) expect(mesh).toEqual(meshes[0]);
+  });
+
+  it('is left, with the network, by one entry that says so', async () => {
+    const [one, other] = (await cluster.startMany(3)) as [Network, Network, Network];
+    await cluster.joinKeyValue();
+    const versions: boolean[] = [];
+    other.discovery.subscribe(({ entry }) => {
+      if (entry.peerId === one.id) versions.push(entry.departed);
+    });
+    await cluster.settled(one.close());
+    await cluster.until(() => versions.includes(true));
+    expect(versions).toEqual([true]);
   });
 
   it('elects its only member', async () => {

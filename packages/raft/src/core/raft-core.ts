@@ -150,7 +150,7 @@ export class RaftCore {
     if (!s.stopped) {
       flushLeader(s, nowMs);
       flushFollower(s, nowMs);
-      this.#maybeHandOver(nowMs);
+      this.#maybeHandOver();
       pruneWitness(s);
     }
     flushStatus(s, nowMs);
@@ -348,16 +348,17 @@ export class RaftCore {
     handleStatusTick(s, nowMs);
   }
 
-  /** Leaving is over once somebody else leads and could commit, and has settled; or nobody else is there. */
-  #maybeHandOver(nowMs: number): void {
+  /** Leaving is over once somebody else leads and could commit, or nobody else is there. */
+  #maybeHandOver(): void {
     const s = this.state;
     if (!s.departing) return;
     if (s.role === 'leader') {
       if (!s.handedOver) return;
-    } else if (s.transferring) {
-      if (!s.leader || !sameEpoch(s.log.epochAt(Math.min(s.commit, s.leaderCommit)), s.epoch)) return;
-      // The status that is due then ends a turn.
-      if (nowMs < s.settlingUntilMs) return;
+    } else if (
+      s.transferring &&
+      (!s.leader || !sameEpoch(s.log.epochAt(Math.min(s.commit, s.leaderCommit)), s.epoch))
+    ) {
+      return;
     }
     s.departing = false;
     s.transferring = false;

@@ -122,9 +122,8 @@ export class RaftState {
   readonly conflicts = new Map<PeerId, { nonce: bigint; sinceMs: number; seenMs: number }>();
   statusDue = true;
   /**
-   * Leadership was handed over: until then the others get going with the next leader, and what can wait does. Statuses, of
-   * which there would be more than of anything else and which tell nothing that is not known; and whoever leaves stays, since
-   * what it acknowledges is a majority while another one may not follow yet, and its goodbye is work for all.
+   * Leadership was handed over: statuses wait until then. There would be more of them than of anything else while the others
+   * get going with the next leader, and they tell nothing that is not known.
    */
   settlingUntilMs = 0;
   statusDeadlineMs: number;

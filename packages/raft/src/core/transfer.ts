@@ -12,7 +12,7 @@ import type { RaftState } from './state.ts';
 import { isRemoved } from './voters.ts';
 import { isWitness } from './witness.ts';
 
-/** How long nothing else happens after leadership was handed over, at most. */
+/** How long statuses wait after leadership was handed over, at most. */
 const MAX_SETTLING_MS = 50;
 /** A target that has more than this on the way to it is not told yet: nobody would lead until all of it is there. */
 const MAX_HANDOVER_BYTES = 64 * 1024;
