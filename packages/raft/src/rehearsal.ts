@@ -1,143 +1,227 @@
-import { type ConsensusConfig, type PeerId, RaftMessage } from '@mosaik/wire';
-import { type Clock, type Rng, systemClock } from '@mosaik/wire/runtime';
+import {
+  bytes,
+  type ConsensusConfig,
+  type GroupId,
+  type NetworkId,
+  type PeerId,
+  UniqueId,
+} from '@mosaik/wire';
+import {
+  type Clock,
+  type Rng,
+  silentLogger,
+  silentMetrics,
+  systemClock,
+  type Timer,
+} from '@mosaik/wire/runtime';
 import { consensus } from './consensus.ts';
-import { DEFAULT_LIMITS } from './core/config.ts';
-import type { Effect } from './core/effect.ts';
-import type { Input } from './core/input.ts';
-import { RaftCore } from './core/raft-core.ts';
+import { RaftNode } from './node.ts';
+import type { StateMachine } from './state-machine.ts';
 
 const IDS = [1, 2, 3].map((n) => `0${n}`.repeat(32) as PeerId);
-const INCARNATION = 1n;
-/** Every member leads and follows often enough for what it runs then to be compiled. */
-const HANDOVERS = 30;
+/** Every member leads, follows and leaves often enough for what it runs then to be compiled. */
+const HANDOVERS = 12;
 /** Far more than it takes: nothing here may keep a process from starting. */
-const MAX_TURNS = 100;
+const MAX_STEPS = 200;
 const COMMAND = new Uint8Array(32);
+
+type QuorumMode = ConsensusConfig['quorum']['type'];
+type Node = RaftNode<Uint8Array, undefined, undefined>;
 
 let rehearsed = false;
 
 /**
- * Lets three cores in memory hand leadership to each other, a millisecond or so at a time, once in a process: what a
- * member runs first when it has to take over would otherwise be compiled just then, which a handover of a few
+ * Lets three members in memory hand leadership to each other, once in a process, a fraction of a millisecond at a time:
+ * what a member runs first when it has to take over would otherwise be compiled just then, which a handover of a few
  * milliseconds takes half as long again for. `mode` is that of the process's first group. Only by the clock of this
  * machine: virtual time has no such cost.
  */
 export function rehearse(clock: Clock, mode: QuorumMode): void {
   if (rehearsed || clock !== systemClock) return;
   rehearsed = true;
-  let group: Rehearsal | undefined;
-  let left = HANDOVERS;
-  const step = () => {
-    try {
-      group ??= new Rehearsal(mode);
-      group.handOver();
-    } catch {
-      // Without it the first handover is slower, no more.
-      return;
-    }
-    left -= 1;
-    if (left > 0) clock.schedule(1, step);
-  };
-  clock.schedule(1, step);
+  const pause = () => new Promise<void>((resolve) => void clock.schedule(1, resolve));
+  // Without it the first handover is slower, no more.
+  void play(mode, pause).catch(() => {});
 }
 
-type QuorumMode = ConsensusConfig['quorum']['type'];
+async function play(mode: QuorumMode, pause: () => Promise<void>): Promise<void> {
+  await pause();
+  const group = new Rehearsal(mode, pause);
+  try {
+    await group.open();
+    for (let left = HANDOVERS; left > 0; left -= 1) await group.handOver();
+  } finally {
+    await group.close();
+  }
+}
 
-/** Three members on virtual time that stands still, and a network that loses nothing. */
+/** Three members, a network that loses nothing, and time that moves when nobody has anything to say. */
 export class Rehearsal {
-  readonly #cores: readonly RaftCore[];
-  #nowMs = 0;
-  #number = 0;
+  readonly nodes = new Map<PeerId, Node>();
+  readonly #clock = new StageClock();
+  readonly #mode: QuorumMode;
+  readonly #pause: () => Promise<void>;
+  #mail: { readonly from: PeerId; readonly to: PeerId; readonly message: Uint8Array }[] = [];
 
-  constructor(mode: QuorumMode) {
-    let drawn = 0n;
-    const rng: Rng = {
-      float: () => 0.5,
-      u64: () => {
-        drawn += 1n;
-        return drawn;
-      },
-      bytes: (length) => new Uint8Array(length),
-    };
-    this.#cores = IDS.map(
-      (localId) =>
-        new RaftCore({
-          config: {
-            localId,
-            consensus: consensus({ quorum: mode === 'Dynamic' ? 'dynamic' : { voters: IDS } }),
-            observer: false,
-            reluctance: 1,
-            durableAtOnce: true,
-            limits: DEFAULT_LIMITS,
-          },
-          rng,
-          stored: { hardState: { incarnation: INCARNATION, term: 0 }, base: 0, runs: [] },
-          nowMs: this.#nowMs,
-        }),
-    );
-    for (const core of this.#cores)
-      for (const peer of IDS) core.handle({ type: 'bond-up', peer, incarnation: INCARNATION }, this.#nowMs);
-    this.#settle();
-    const [first] = this.#cores;
-    for (let turn = 0; turn < MAX_TURNS && !this.#full; turn += 1) {
-      this.#nowMs = Math.max(this.#nowMs, first?.nextDeadlineMs() ?? 0);
-      first?.handle({ type: 'tick' }, this.#nowMs);
-      this.#settle();
-    }
+  /** `pause` is awaited between any two steps. */
+  constructor(mode: QuorumMode, pause: () => Promise<void>) {
+    this.#mode = mode;
+    this.#pause = pause;
   }
 
-  get leader(): RaftCore | undefined {
-    return this.#cores.find((core) => core.state.role === 'leader');
+  get leader(): Node | undefined {
+    return [...this.nodes.values()].find((node) => node.status.value.role === 'leader');
+  }
+
+  async open(): Promise<void> {
+    for (const id of IDS) await this.#open(id);
+    await this.#until(() => this.#full);
+  }
+
+  /**
+   * Everybody writes, before and while the leader hands over. Where the set follows the bonds it leaves, too, every other
+   * time, and comes back.
+   */
+  async handOver(): Promise<void> {
+    const { leader } = this;
+    if (!leader) throw new Error('nobody leads');
+    const leaves = this.#mode === 'Dynamic' && leader.status.value.term % 2 === 0;
+    await this.#settled(this.#write());
+    const moved = leaves ? leader.depart() : leader.transferLeadership();
+    await this.#settled([moved, ...this.#write()]);
+    if (leaves) await this.#replace(leader);
+    await this.#until(() => this.leader !== leader && this.#full);
+  }
+
+  async close(): Promise<void> {
+    for (const node of this.nodes.values()) await node.close();
   }
 
   get #full(): boolean {
-    return this.leader?.state.log.members.length === IDS.length;
+    return this.leader?.status.value.members.length === IDS.length;
   }
 
-  /** Every member has a command, then the leader hands over while the others have one more. */
-  handOver(): void {
-    this.#inputAll(() => this.#propose());
-    this.#settle();
-    this.#inputAll((core) => {
-      this.#number += 1;
-      return core === this.leader
-        ? { type: 'request', request: this.#number, what: { type: 'Transfer', to: undefined } }
-        : this.#propose();
+  #write(): Promise<unknown>[] {
+    // A member that leaves takes none any more.
+    return [...this.nodes.values()].map((node) => node.execute(COMMAND).catch(() => {}));
+  }
+
+  async #open(id: PeerId): Promise<void> {
+    const node = await RaftNode.open<Uint8Array, undefined, undefined>({
+      localId: id,
+      groupId: '0a'.repeat(32) as GroupId,
+      networkId: '0b'.repeat(32) as NetworkId,
+      config: consensus({
+        bootstrapDelayMs: 0,
+        quorum: this.#mode === 'Dynamic' ? 'dynamic' : { voters: IDS },
+      }),
+      preference: 'normal',
+      machine: MACHINE,
+      components: {
+        clock: this.#clock,
+        rng: rngOf(IDS.indexOf(id), this.#clock),
+        logger: silentLogger,
+        metrics: silentMetrics,
+        send: (to, message) => {
+          if (!this.nodes.has(to)) return false;
+          this.#mail.push({ from: id, to, message });
+          return true;
+        },
+      },
     });
-    this.#settle();
-    this.#nowMs += 1;
+    for (const [peer, other] of this.nodes) {
+      other.handleBondUp(id, node.incarnation);
+      node.handleBondUp(peer, other.incarnation);
+    }
+    this.nodes.set(id, node);
   }
 
-  #propose(): Input {
-    this.#number += 1;
+  async #replace(node: Node): Promise<void> {
+    const id = [...this.nodes].find(([, other]) => other === node)?.[0] as PeerId;
+    this.nodes.delete(id);
+    this.#mail = this.#mail.filter(({ from, to }) => from !== id && to !== id);
+    for (const other of this.nodes.values()) other.handleBondDown(id, true);
+    await node.close();
+    await this.#until(() => this.leader?.status.value.members.length === IDS.length - 1);
+    await this.#open(id);
+  }
+
+  async #settled(promises: readonly Promise<unknown>[]): Promise<void> {
+    let open = true;
+    const all = Promise.all(promises).finally(() => {
+      open = false;
+    });
+    // Awaited below, or never: it must not count as unhandled.
+    all.catch(() => {});
+    await this.#until(() => !open);
+    await all;
+  }
+
+  /** Delivers what was sent; when nothing was, time goes on to whatever is due next. */
+  async #until(condition: () => boolean): Promise<void> {
+    for (let step = 0; !condition(); step += 1) {
+      if (step > MAX_STEPS) throw new Error('the rehearsal does not go on');
+      const mail = this.#mail;
+      this.#mail = [];
+      for (const { from, to, message } of mail) this.nodes.get(to)?.handleMessage(from, message);
+      if (mail.length === 0) this.#clock.fireNext();
+      await this.#pause();
+    }
+  }
+}
+
+const MACHINE: StateMachine<Uint8Array, undefined, undefined> = {
+  signature: UniqueId.from('mosaik/rehearsal'),
+  command: bytes(),
+  apply: () => {},
+  query: () => undefined,
+  reset: () => {},
+};
+
+/** Members draw different timeouts, and no number twice. */
+function rngOf(index: number, { draw }: StageClock): Rng {
+  return {
+    float: () => (index + 1) / (IDS.length + 1),
+    u64: draw,
+    bytes: (length) => new Uint8Array(length),
+  };
+}
+
+/** Time that moves from one timer to the next. */
+class StageClock implements Clock {
+  #nowMs = 0;
+  #drawn = 0n;
+  #timers: { readonly atMs: number; readonly callback: () => void }[] = [];
+
+  readonly draw = (): bigint => {
+    this.#drawn += 1n;
+    return this.#drawn;
+  };
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs;
+  }
+
+  schedule(delayMs: number, callback: () => void): Timer {
+    const timer = { atMs: this.#nowMs + Math.max(0, delayMs), callback };
+    this.#timers.push(timer);
     return {
-      type: 'propose',
-      batch: { session: 0, first: this.#number, ackedBelow: 0, keys: [], proposals: [[COMMAND]] },
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
     };
   }
 
-  #inputAll(inputFor: (core: RaftCore) => Input): void {
-    for (const core of this.#cores) core.handle(inputFor(core), this.#nowMs);
-  }
-
-  /** Turns of all until nobody has anything to say. */
-  #settle(): void {
-    let quiet = false;
-    for (let turn = 0; turn < MAX_TURNS && !quiet; turn += 1) {
-      quiet = true;
-      for (const core of this.#cores) {
-        for (const effect of core.drain(this.#nowMs)) {
-          if (effect.type !== 'send') continue;
-          quiet = false;
-          this.#deliver(core.state.localId, effect);
-        }
-      }
-    }
-  }
-
-  #deliver(from: PeerId, { to, message }: Extract<Effect, { type: 'send' }>): void {
-    const target = this.#cores[IDS.indexOf(to)];
-    const arrived = RaftMessage.decode(RaftMessage.encode(message));
-    target?.handle({ type: 'message', from, message: arrived }, this.#nowMs);
+  fireNext(): void {
+    let next = this.#timers[0];
+    for (const timer of this.#timers) if (next && timer.atMs < next.atMs) next = timer;
+    if (!next) return;
+    this.#timers.splice(this.#timers.indexOf(next), 1);
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    next.callback();
   }
 }
