@@ -54,7 +54,7 @@ export class RaftNode<C, Q, R, O = void> {
     assertJoinable(init, init.localId);
     const storage = init.storage ?? memoryLogStorage();
     const core = await openCore(init, storage);
-    rehearse(init.components.clock, init.config.quorum.type);
+    rehearse(init.components.clock, init.config.quorum.type, (own) => RaftNode.open(own));
     return new RaftNode(init, storage, core);
   }
 

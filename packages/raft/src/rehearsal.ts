@@ -15,7 +15,8 @@ import {
   type Timer,
 } from '@mosaik/wire/runtime';
 import { consensus } from './consensus.ts';
-import { RaftNode } from './node.ts';
+import type { RaftNode } from './node.ts';
+import type { RaftNodeInit } from './node-init.ts';
 import type { StateMachine } from './state-machine.ts';
 
 const IDS = [1, 2, 3].map((n) => `0${n}`.repeat(32) as PeerId);
@@ -27,6 +28,7 @@ const COMMAND = new Uint8Array(32);
 
 type QuorumMode = ConsensusConfig['quorum']['type'];
 type Node = RaftNode<Uint8Array, undefined, undefined>;
+type OpenNode = (init: RaftNodeInit<Uint8Array, undefined, undefined, void>) => Promise<Node>;
 
 let rehearsed = false;
 
@@ -36,17 +38,16 @@ let rehearsed = false;
  * milliseconds takes half as long again for. `mode` is that of the process's first group. Only by the clock of this
  * machine: virtual time has no such cost.
  */
-export function rehearse(clock: Clock, mode: QuorumMode): void {
+export function rehearse(clock: Clock, mode: QuorumMode, openNode: OpenNode): void {
   if (rehearsed || clock !== systemClock) return;
   rehearsed = true;
   const pause = () => new Promise<void>((resolve) => void clock.schedule(1, resolve));
   // Without it the first handover is slower, no more.
-  void play(mode, pause).catch(() => {});
+  void play(new Rehearsal(mode, openNode, pause), pause).catch(() => {});
 }
 
-async function play(mode: QuorumMode, pause: () => Promise<void>): Promise<void> {
+async function play(group: Rehearsal, pause: () => Promise<void>): Promise<void> {
   await pause();
-  const group = new Rehearsal(mode, pause);
   try {
     await group.open();
     for (let left = HANDOVERS; left > 0; left -= 1) await group.handOver();
@@ -60,12 +61,14 @@ export class Rehearsal {
   readonly nodes = new Map<PeerId, Node>();
   readonly #clock = new StageClock();
   readonly #mode: QuorumMode;
+  readonly #openNode: OpenNode;
   readonly #pause: () => Promise<void>;
   #mail: { readonly from: PeerId; readonly to: PeerId; readonly message: Uint8Array }[] = [];
 
   /** `pause` is awaited between any two steps. */
-  constructor(mode: QuorumMode, pause: () => Promise<void>) {
+  constructor(mode: QuorumMode, openNode: OpenNode, pause: () => Promise<void>) {
     this.#mode = mode;
+    this.#openNode = openNode;
     this.#pause = pause;
   }
 
@@ -107,7 +110,7 @@ export class Rehearsal {
   }
 
   async #open(id: PeerId): Promise<void> {
-    const node = await RaftNode.open<Uint8Array, undefined, undefined>({
+    const node = await this.#openNode({
       localId: id,
       groupId: '0a'.repeat(32) as GroupId,
       networkId: '0b'.repeat(32) as NetworkId,

@@ -1,3 +1,4 @@
+import { RaftNode } from '@mosaik/raft';
 import { VirtualClock } from '@mosaik/wire/testing';
 import { expect, test } from 'vitest';
 import { Rehearsal, rehearse } from '../src/rehearsal.ts';
@@ -7,7 +8,7 @@ const pause = () => new Promise<void>((resolve) => void setImmediate(resolve));
 test.each(['Dynamic', 'Voters'] as const)(
   'a rehearsal is what it is for: handovers, commands of every member, and departures where the set follows (%s)',
   async (mode) => {
-    const group = new Rehearsal(mode, pause);
+    const group = new Rehearsal(mode, (init) => RaftNode.open(init), pause);
     await group.open();
     const first = new Set(group.nodes.values());
     for (let handover = 0; handover < 6; handover += 1) {
@@ -34,6 +35,6 @@ test('virtual time is left alone', () => {
     scheduled += 1;
     return schedule.apply(clock, args);
   };
-  rehearse(clock, 'Voters');
+  rehearse(clock, 'Voters', (init) => RaftNode.open(init));
   expect(scheduled).toBe(0);
 });

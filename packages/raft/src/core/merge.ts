@@ -1,13 +1,13 @@
 import type { PeerId, RaftBody, RaftEpoch } from '@mosaik/wire';
 import { canMerge, endClaim, maybeClaim } from './claim.ts';
 import { describeEpoch, sameEpoch } from './epoch.ts';
+import { expectNewLeader } from './moving.ts';
 import type { Standing } from './peer.ts';
 import { outranks, tableOf } from './rank.ts';
 import { campaignAt } from './roles/candidate.ts';
 import { meetForeignLeader } from './sides.ts';
 import { describeSelf } from './standing.ts';
 import type { RaftState } from './state.ts';
-import { expectNewLeader } from './transfer.ts';
 
 type Body<T extends RaftBody['type']> = Extract<RaftBody, { type: T }>;
 

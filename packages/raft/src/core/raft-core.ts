@@ -21,12 +21,7 @@ import {
 } from './proposals.ts';
 import { handleRead, handleReadRefused } from './reads.ts';
 import { handleRequest } from './requests.ts';
-import {
-  handleElectionTimeout,
-  handleTimeoutNow,
-  handleVoteRequest,
-  handleVoteResponse,
-} from './roles/candidate.ts';
+import { handleElectionTimeout, handleTimeoutNow, handleVoteResponse } from './roles/candidate.ts';
 import { flushFollower, handleAppend, handleCommitted } from './roles/follower.ts';
 import {
   addFollower,
@@ -36,6 +31,7 @@ import {
   handleSyncRequest,
   maybeAdvanceCommit,
 } from './roles/leader.ts';
+import { handleVoteRequest } from './roles/voter.ts';
 import { RaftState } from './state.ts';
 import { flushStatus, handleStatus, handleStatusTick, sendStatus } from './status-exchange.ts';
 import { stop } from './stop.ts';

@@ -1,11 +1,12 @@
 import { firstTimeoutMs, hastenElection } from './election-timer.ts';
 import { sameEpoch } from './epoch.ts';
+import { expectNewLeader } from './moving.ts';
 import type { Peer, Standing } from './peer.ts';
 import { addFollower } from './roles/leader.ts';
 import { meetForeignLeader } from './sides.ts';
 import { describeSelf } from './standing.ts';
 import type { RaftState } from './state.ts';
-import { expectNewLeader, handleSuccessorLost } from './transfer.ts';
+import { handleSuccessorLost } from './transfer.ts';
 import { genesisVoters } from './witness.ts';
 
 /** Says where this member stands: to one peer when their bond forms, to all on change and now and then. */

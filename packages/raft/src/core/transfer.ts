@@ -5,15 +5,14 @@ import { hastenElection } from './election-timer.ts';
 import { countReached } from './electorate.ts';
 import { isMember } from './epoch.ts';
 import type { Leadership } from './leadership.ts';
+import { expectNewLeader } from './moving.ts';
 import type { Progress } from './progress.ts';
 import { majority } from './quorum.ts';
-import { voteForSuccessor } from './roles/candidate.ts';
+import { voteForSuccessor } from './roles/voter.ts';
 import type { RaftState } from './state.ts';
 import { isRemoved } from './voters.ts';
 import { isWitness } from './witness.ts';
 
-/** How long statuses wait after leadership was handed over, at most. */
-const MAX_SETTLING_MS = 50;
 /** A target that has more than this on the way to it is not told yet: nobody would lead until all of it is there. */
 const MAX_HANDOVER_BYTES = 64 * 1024;
 
@@ -39,22 +38,6 @@ export function beginTransfer(
   const deadlineMs = nowMs + s.electionTimeoutMs;
   s.transfer = { to, deadlineMs, told: undefined, asker };
   expectNewLeader(s, nowMs);
-}
-
-/**
- * This member knows that leadership is moving: its proposals wait, and those of others shall; until the next campaign is
- * due if nothing comes of it, which is later than whoever hands over gives up.
- */
-export function expectNewLeader(s: RaftState, nowMs: number): void {
-  const untilMs = nowMs + s.electionTimeoutMs + s.config.consensus.electionTimeoutJitterMs;
-  s.held.start(untilMs);
-  s.movingUntilMs = untilMs;
-}
-
-/** Leadership is handed over now. */
-export function beginHandover(s: RaftState, nowMs: number): void {
-  expectNewLeader(s, nowMs);
-  s.settlingUntilMs = nowMs + Math.min(s.config.consensus.heartbeatIntervalMs, MAX_SETTLING_MS);
 }
 
 /**

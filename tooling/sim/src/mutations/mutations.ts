@@ -14,6 +14,7 @@ export interface Mutation {
 
 const CORE = 'raft/src/core';
 const CANDIDATE = `${CORE}/roles/candidate.ts`;
+const VOTER = `${CORE}/roles/voter.ts`;
 const FOLLOWER = `${CORE}/roles/follower.ts`;
 const LEADER = `${CORE}/roles/leader.ts`;
 const STATE = `${CORE}/state.ts`;
@@ -34,7 +35,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'vote-answered-before-it-is-durable',
-    file: CANDIDATE,
+    file: VOTER,
     find: `  s.afterPersist(() => {
     if (!sameEpoch(s.vote, body.epoch)) return;`,
     replace: `  answer(s, body, 'Granted');
@@ -49,7 +50,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'vote-twice-in-a-term',
-    file: CANDIDATE,
+    file: VOTER,
     find: "  if (!body.pre && s.vote && !sameEpoch(s.vote, body.epoch)) return 'Denied';\n",
     replace: '',
   },
@@ -67,26 +68,26 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'log-not-compared-in-elections',
-    file: CANDIDATE,
+    file: VOTER,
     find: "  if (isAhead(s, body)) return 'Ahead';\n",
     replace: '',
   },
   {
     name: 'abstain-when-behind',
-    file: CANDIDATE,
+    file: VOTER,
     find: "  if (isAhead(s, body)) return 'Ahead';\n",
     replace:
       "  if (isAhead(s, body)) return 'Ahead';\n  if (s.log.last < body.lastIndex) return 'Abstained';\n",
   },
   {
     name: 'stickiness-dropped',
-    file: CANDIDATE,
+    file: VOTER,
     find: '  if (!s.hasLiveLeader(nowMs) || s.leader === body.epoch.leader) return false;\n',
     replace: '  if (nowMs >= 0) return false;\n',
   },
   {
     name: 'pre-vote-changes-terms',
-    file: CANDIDATE,
+    file: VOTER,
     find: 'if (!body.pre && body.epoch.term > s.term)',
     replace: 'if (body.epoch.term > s.term)',
   },
