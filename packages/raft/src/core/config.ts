@@ -52,6 +52,9 @@ export interface CoreLimits {
   readonly revertHorizonBytes: number;
 }
 
+/** Most members of a set, learners included: as many as a message may name. */
+export const MAX_VIEW = 64;
+
 export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
   maxAppendBytes: 256 * 1024,
   maxAppendEntries: 4096,

@@ -1,4 +1,5 @@
 import type { RaftMember } from '@mosaik/wire';
+import { MAX_VIEW } from './config.ts';
 import { isMember } from './epoch.ts';
 import type { Peer, Standing } from './peer.ts';
 import { majority } from './quorum.ts';
@@ -84,6 +85,8 @@ function chooseFounders(s: RaftState): RaftMember[] | undefined {
     if (joining && status.last && !status.joining && !status.observer && !isBehind(s, status))
       return undefined;
     if (status.observer || s.isForeign(peer) || (!joining && status.joining)) continue;
+    // The others join what is founded.
+    if (founders.length >= MAX_VIEW) continue;
     founders.push({ peer: peer.id, incarnation: peer.incarnation });
   }
   return founders;

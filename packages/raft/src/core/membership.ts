@@ -1,12 +1,10 @@
 import type { RaftMember } from '@mosaik/wire';
+import { MAX_VIEW } from './config.ts';
 import { isPresent } from './electorate.ts';
 import type { Leadership } from './leadership.ts';
 import { proposeSet } from './prospect.ts';
 import { changeSet, isSettled } from './set-change.ts';
 import type { RaftState } from './state.ts';
-
-/** Most members of a set, learners included. */
-export const MAX_VIEW = 64;
 
 /**
  * Lets the set follow what happens to its members: one per entry, and only when the last change and an entry of this

@@ -1,7 +1,7 @@
 import type { RaftRequest } from '@mosaik/wire';
 import type { Asker, Verdict } from './asker.ts';
+import { MAX_VIEW } from './config.ts';
 import { countHeard, type Leadership } from './leadership.ts';
-import { MAX_VIEW } from './membership.ts';
 import { proposeSet } from './prospect.ts';
 import { majority } from './quorum.ts';
 import { changeSet, isSettled } from './set-change.ts';

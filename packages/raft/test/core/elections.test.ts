@@ -1,4 +1,4 @@
-import type { RaftBody } from '@mosaik/wire';
+import { type RaftBody, RaftMessage } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import { command, ELECTION_MS, epochOf, Harness, id, member, opening, status } from './harness.ts';
 
@@ -210,4 +210,13 @@ describe('genesis of a fixed set', () => {
     h.receive(2, status({ last: { epoch: epochOf(1, 2), index: 1 } }));
     expect(Harness.sent(h.advance(60_000))).toEqual([]);
   });
+});
+
+test('an epoch is forced by as many founders as a message can name, however many are bonded', () => {
+  const h = new Harness({ mode: 'dynamic', size: 65 });
+  for (let peer = 1; peer <= 64; peer += 1) h.receive(peer, status());
+  h.run();
+  const asked = Harness.sent(h.advance(10 * ELECTION_MS)).filter(([, { type }]) => type === 'VoteRequest');
+  expect(asked).toHaveLength(63);
+  for (const [, body] of asked) expect(() => RaftMessage.encode({ incarnation: 1n, body })).not.toThrow();
 });
