@@ -248,7 +248,7 @@ export class Discovery {
   }
 
   #refresh(): void {
-    if (!this.#leaving) this.#announce(this.#sign(this.#content));
+    if (!this.#leaving && !this.#silent) this.#announce(this.#sign(this.#content));
   }
 
   #announce(signed: SignedPeerEntry): void {

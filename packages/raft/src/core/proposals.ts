@@ -3,6 +3,7 @@ import type { Lane } from '../components.ts';
 import type { RefusalReason } from './effect.ts';
 import { sameEpoch } from './epoch.ts';
 import { SESSION_BYTES } from './log.ts';
+import { isMoving } from './moving.ts';
 import { batchBytes, type ProposalBatch, part, runBytes } from './proposal-batch.ts';
 import type { RaftState } from './state.ts';
 
@@ -119,11 +120,6 @@ export function handleRefused(
   // A leader that said so before it was one may take it by now.
   if (s.leader === undefined || (s.leader === from && !early)) s.held.start(nowMs + s.electionTimeoutMs);
   handlePropose(s, batch, nowMs);
-}
-
-/** Whether whoever forwards to this member shall wait for the next leader. */
-export function isMoving({ transfer, leadership, movingUntilMs }: RaftState, nowMs: number): boolean {
-  return transfer !== undefined || (!leadership && nowMs < movingUntilMs);
 }
 
 /** Whom proposals are forwarded to, in the epoch that it leads, or will if it is elected. */

@@ -1,5 +1,5 @@
 import type { PeerId, RaftBody } from '@mosaik/wire';
-import { isMoving } from './proposals.ts';
+import { isMoving } from './moving.ts';
 import type { RaftState } from './state.ts';
 import type { ReadBatch } from './tables.ts';
 
@@ -16,7 +16,7 @@ export function handleRead(s: RaftState, batch: ReadBatch, nowMs: number): void 
   else s.reads.refuse(s, batch, 'Offline');
 }
 
-/** Its leader did not take what it was asked. When it only is leader no more, the next one may. */
+/** Its leader, whom it follows still, did not take what it was asked. When it only is leader no more, the next one may. */
 export function handleReadRefused(
   s: RaftState,
   from: PeerId,
@@ -27,10 +27,6 @@ export function handleReadRefused(
   if (!batch) return;
   if (reason.type !== 'Moving') {
     s.reads.refuse(s, batch, reason.type);
-    return;
-  }
-  if (s.leader !== from && s.leader !== undefined) {
-    s.reads.ask(batch);
     return;
   }
   s.held.start(nowMs + s.electionTimeoutMs);

@@ -60,6 +60,8 @@ export const status = (extra: Partial<Extract<RaftBody, { type: 'Status' }>> = {
   ...extra,
 });
 
+export const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+
 export const HEARTBEAT_MS = 100;
 export const ELECTION_MS = 400;
 
@@ -223,4 +225,13 @@ export function opening(size: number, forced = false): LogEntry {
     members: Array.from({ length: size }, (_, i) => member(i)),
     learners: [],
   };
+}
+
+export function proposeTo(h: Harness, first: number, text: string): void {
+  h.input(propose(first, [[encode(text)]]));
+}
+
+export function transfer(h: Harness, to?: number): void {
+  const what = { type: 'Transfer' as const, to: to === undefined ? undefined : id(to) };
+  h.input({ type: 'request', request: 1, what });
 }
