@@ -109,6 +109,7 @@ export class BondConnection implements Bond {
     for (const message of greeting) this.sendMessage(message);
     void this.#readControl();
     void this.#readBulk();
+    void this.#bulk.open();
     this.#pump();
   }
 

@@ -1,11 +1,11 @@
 import type { Connection, Link } from '@mosaik/transport';
 
-/** The outbound bulk link of a bond: opened with the first frame, of which those that come before it is open wait here. */
+/** The outbound bulk link of a bond; frames that come before it is open wait here. */
 export class BulkSender {
   readonly #connection: Connection;
   readonly #onFailed: (error: unknown) => void;
   #link: Link | undefined;
-  #backlog: Uint8Array[] | undefined;
+  readonly #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
 
   /** `onFailed` is called when the link cannot be opened: what waited is lost. */
@@ -19,30 +19,27 @@ export class BulkSender {
     return this.#link?.queuedBytes ?? this.#backlogBytes;
   }
 
+  /** Once. Costs nothing on the wire before the first frame, and the first append of a new leader is in a hurry. */
+  async open(): Promise<void> {
+    try {
+      const link = await this.#connection.openLink();
+      for (const frame of this.#backlog) link.write(frame);
+      this.#link = link;
+    } catch (error) {
+      this.#onFailed(error);
+    } finally {
+      this.#backlog.length = 0;
+      this.#backlogBytes = 0;
+    }
+  }
+
   /** Queues a frame, borrowed and not to be changed afterwards. */
   write(frame: Uint8Array): void {
     if (this.#link) {
       this.#link.write(frame);
       return;
     }
-    if (!this.#backlog) {
-      this.#backlog = [];
-      void this.#open(this.#backlog);
-    }
     this.#backlog.push(frame);
     this.#backlogBytes += frame.length;
-  }
-
-  async #open(backlog: Uint8Array[]): Promise<void> {
-    try {
-      const link = await this.#connection.openLink();
-      for (const frame of backlog) link.write(frame);
-      this.#link = link;
-    } catch (error) {
-      this.#onFailed(error);
-    } finally {
-      backlog.length = 0;
-      this.#backlogBytes = 0;
-    }
   }
 }

@@ -102,7 +102,7 @@ describe('a group of four, cut in two halves that both write', () => {
     const half = [leads, (leads + 1) % 4];
     split(half);
     const others = groups.filter((_, i) => !half.includes(i));
-    await cluster.until(() => leader.status.value.members.length === 2);
+    await cluster.until(() => leader.status.value.members.length === 2 && leader.online);
     await cluster.until(() => others.some((group) => group.isLeader && group.online));
     await cluster.settled(leader.execute(put('side', 'trunk')));
     await cluster.settled(leaderOf(others).execute(put('side', 'fork')));

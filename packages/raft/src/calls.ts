@@ -22,7 +22,7 @@ export interface Outgoing {
  * Each gets a number, its sequence in the member's session, and succeeds when the entry of that very sequence is applied
  * here, which happens at most once. So a call whose fate is unknown is sent again, under the same number, until its
  * time is over: at once where a forwarded one had no answer, and to the next leader once the first entry of its epoch is
- * applied, because whatever the leaders before it kept is applied by then.
+ * applied, because whatever the leaders before it kept is applied by then. What none of them has does not wait for that.
  */
 export class Calls<O> {
   readonly #maxCalls: number;
@@ -30,7 +30,6 @@ export class Calls<O> {
   /** Not numbered yet: never sent. */
   #fresh: PendingCall<O>[] = [];
   readonly #window = new CallWindow<PendingCall<O>>();
-  /** Index of the entry that opened this member's session; 0: none. */
   #session = 0;
   #hadSession = false;
   /** Number under which a session was asked for. */
@@ -45,6 +44,11 @@ export class Calls<O> {
   constructor(maxCalls: number, toError: ToError) {
     this.#maxCalls = maxCalls;
     this.#toError = toError;
+  }
+
+  /** Index of the entry that opened this member's session; 0: none. */
+  get session(): number {
+    return this.#session;
   }
 
   get size(): number {
@@ -80,9 +84,12 @@ export class Calls<O> {
     this.#end(call, at >= 0 ? unsent() : sent());
   }
 
-  /** What is due for the leader of `epoch`, whose first entry is applied here. */
-  take(epoch: RaftEpoch): Outgoing {
-    if (!sameEpoch(epoch, this.#epoch)) this.#handleEpoch(epoch);
+  /**
+   * What is due: for the leader of `epoch`, if its first entry is applied here; else what no leader before it has, as far
+   * as is known, for whoever leads next.
+   */
+  take(epoch: RaftEpoch | undefined): Outgoing {
+    if (epoch && !sameEpoch(epoch, this.#epoch)) this.#handleEpoch(epoch);
     if (!this.due) return { open: undefined, batches: [] };
     if (this.#session === 0) {
       this.#opening = this.#window.push(undefined);
@@ -92,14 +99,14 @@ export class Calls<O> {
     if (this.#unsent !== 'none') {
       this.#unsent = 'none';
       this.#window.forEach((call) => {
-        if (call.epoch === undefined) this.#include(batches, call, epoch);
+        if (call.epoch === undefined) this.#include(batches, call, epoch ?? 'next');
       });
     }
     const fresh = this.#fresh;
     if (fresh.length > 0) this.#fresh = [];
     for (const call of fresh) {
       call.number = this.#window.push(call);
-      this.#include(batches, call, epoch);
+      this.#include(batches, call, epoch ?? 'next');
     }
     return { open: undefined, batches };
   }
@@ -117,14 +124,19 @@ export class Calls<O> {
     for (const call of fresh) this.#end(call, refusal(reason, call.given));
   }
 
-  handleAccepted(first: number, count: number, index: number): void {
-    let next = index;
+  handleAccepted(first: number, count: number, epoch: RaftEpoch, index: number): void {
+    // Known only as far as nobody gave up on one: it follows from those before.
+    let place: number | undefined = index;
     for (let number = first; number < first + count; number += 1) {
       const call = this.#window.at(number);
-      // Its place follows from those before it, which are known only as far as nobody gave up on them.
-      if (!call) return;
-      call.from = next;
-      next += call.commands.length;
+      if (!call) {
+        place = undefined;
+        continue;
+      }
+      if (call.epoch === 'next') this.#settleEpoch(call, epoch);
+      if (place === undefined) continue;
+      call.from = place;
+      place += call.commands.length;
       // One that was sent before may stand elsewhere: what is applied first will tell.
       if (call.feed && !call.doubtful) this.#resolve(call);
     }
@@ -222,7 +234,16 @@ export class Calls<O> {
     this.#epoch = epoch;
     this.#opening = undefined;
     this.#openLater = false;
-    this.#window.forEach((call) => void this.#doubt(call));
+    this.#window.forEach((call) => {
+      // What was sent without waiting for this epoch is its leader's already, or will be answered.
+      if (call.epoch !== 'next' && !sameEpoch(call.epoch, epoch)) this.#doubt(call);
+    });
+  }
+
+  /** A leader has what was sent before it was known; if another one leads by now, that one may have it not. */
+  #settleEpoch(call: PendingCall<O>, epoch: RaftEpoch): void {
+    call.epoch = epoch;
+    if (this.#epoch && this.#epoch.term > epoch.term) this.#doubt(call);
   }
 
   #doubt(call: PendingCall<O>): void {
@@ -236,7 +257,7 @@ export class Calls<O> {
   }
 
   /** Numbers that follow each other share a batch. */
-  #include(batches: ProposalBatch[], call: PendingCall<O>, epoch: RaftEpoch): void {
+  #include(batches: ProposalBatch[], call: PendingCall<O>, epoch: RaftEpoch | 'next'): void {
     let batch = batches.at(-1);
     if (!batch || batch.first + batch.proposals.length !== call.number) {
       batch = {

@@ -17,8 +17,8 @@ export interface PendingCall<O> {
   settled: boolean;
   /** Its sequence in the member's session; 0 before it is sent. */
   number: number;
-  /** The epoch whose leader has it; undefined while it is to be sent, or sent again. */
-  epoch: RaftEpoch | undefined;
+  /** The epoch whose leader has it, `next` if that is not known yet; undefined while it is to be sent, or sent again. */
+  epoch: RaftEpoch | 'next' | undefined;
   /** It was sent and nothing said that it was not appended: it may be in the log. */
   doubtful: boolean;
   /** Index of its first entry. */

@@ -34,7 +34,7 @@ export function routeEffect(effect: NodeEffect, to: EffectReceivers): void {
       to.host.restore(effect);
       return;
     case 'accepted':
-      to.calls.handleAccepted(effect.first, effect.count, effect.index);
+      to.calls.handleAccepted(effect.first, effect.count, effect.epoch, effect.index);
       return;
     case 'refused':
       to.calls.handleRefused(effect.first, effect.count, effect.reason);

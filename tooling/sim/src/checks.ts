@@ -151,7 +151,7 @@ export class Checks {
     if (online && leader === undefined && state === 'running')
       this.#report('online means that a leader is known', `${name} is online without`);
     if (role === 'leader') this.#handleLeader(life, status);
-    if (committed > (before?.committed ?? 0)) this.#handleCommitted(life, status, before?.committed ?? 0);
+    if (committed > (before?.committed ?? 0)) this.#handleCommitted(life, status, before);
   }
 
   #handleLeader(life: Life, { term }: RaftStatus): void {
@@ -162,15 +162,17 @@ export class Checks {
       this.#report('at most one leader per term (Raft §5.2)', `${other} and ${life.name} in term ${term}`);
   }
 
-  #handleCommitted(life: Life, status: RaftStatus, before: number): void {
+  #handleCommitted(life: Life, status: RaftStatus, before: RaftStatus | undefined): void {
     const { disk, name } = life;
-    const conflict = this.#extend(life, before + 1, status.committed);
+    const conflict = this.#extend(life, (before?.committed ?? 0) + 1, status.committed);
     if (conflict)
       this.#report('committed entries are the same everywhere (Raft §5.4.3)', `${name}: ${conflict}`);
     if (status.role !== 'leader') return;
     const newest = disk.at(status.committed);
     if (!newest) return;
-    if (newest.epoch.term !== status.term)
+    // It may have been a follower still, in an earlier turn of the same moment.
+    const ledBefore = before?.role === 'leader' && before.term === status.term;
+    if (ledBefore && newest.epoch.term !== status.term)
       this.#report(
         'a leader commits by entries of its own epoch (Raft §5.4.2)',
         `${name} leads term ${status.term} and commits ${status.committed} of term ${newest.epoch.term}`,

@@ -79,6 +79,22 @@ describe('a follower', () => {
     expect(h.core.log.last).toBe(4);
   });
 
+  test('one that begins before what is still known of the log is answered with what it has, too (§7)', () => {
+    const count = 200;
+    const terms = Array.from({ length: count }, (_, i) => ({
+      epoch: epochOf(i + 1, 1),
+      entries: [i === 0 ? opening(3) : command(`${i}`)],
+    }));
+    const h = new Harness({ term: count, log: terms });
+    h.receive(1, append(count, 1, { epoch: epochOf(count, 1), index: count }, [], { commit: count }));
+    h.core.log.compactTo(count - 1);
+    expect(h.core.log.epochAt(3)).toBeUndefined();
+    h.receive(1, append(count, 1, { epoch: epochOf(3, 1), index: 3 }, [], { entries: terms.slice(3, 8) }));
+    expect(Harness.sent(h.run())).toEqual([
+      [1, expect.objectContaining({ type: 'Appended', match: count, reject: undefined })],
+    ]);
+  });
+
   test('commits no further than what it knows to be the leader’s', () => {
     const h = new Harness({
       term: 2,

@@ -1,4 +1,4 @@
-import type { RaftBody } from '@mosaik/wire';
+import type { RaftBody, RaftEpoch } from '@mosaik/wire';
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/core/effect.ts';
 import {
@@ -223,6 +223,50 @@ describe('a follower whose leader hands over (Raft thesis §3.10)', () => {
     expect(Harness.sent(h.persist())).toEqual([
       [2, { type: 'VoteResponse', epoch: epochOf(2, 2), pre: false, term: 2, verdict: { type: 'Granted' } }],
       [2, forward(epochOf(2, 2), 1, [[encode('x')]])],
+    ]);
+  });
+
+  test.each([0, 2])(
+    'told so (next: %i), does not wait for what its leader says to what is on the way to it',
+    (next) => {
+      const h = following();
+      proposeTo(h, 1, 'x');
+      expect(Harness.sent(h.run())).toEqual([[1, forward(epochOf(1, 1), 1, [[encode('x')]])]]);
+      h.receive(1, timeoutNow(1, next));
+      expect(h.run()).toContainEqual({ type: 'uncertain', first: 1, count: 1 });
+      // It has it in hand again, under the same number: the answer to the first one is about nothing.
+      proposeTo(h, 1, 'x');
+      h.run();
+      h.receive(1, { type: 'Refused', first: 1, count: 1, reason: { type: 'Moving' } });
+      h.receive(1, { type: 'Forwarded', first: 1, count: 1, epoch: epochOf(1, 1), index: 3 });
+      expect(h.run()).toEqual([]);
+    },
+  );
+
+  test('goes on behind its opening entry without hearing that the others have that', () => {
+    const h = following();
+    h.receive(1, timeoutNow(1, 0));
+    h.receive(1, granted());
+    h.run();
+    expect(h.state).toMatchObject({ role: 'leader', term: 2 });
+    proposeTo(h, 1, 'x');
+    const appends = Harness.sent(h.run());
+    expect(appends).toEqual([
+      [1, expect.objectContaining({ type: 'Append', prev: { epoch: epochOf(2, 0), index: 3 } })],
+      [2, expect.objectContaining({ type: 'Append', prev: { epoch: epochOf(2, 0), index: 3 } })],
+    ]);
+    // One of them had not got all that the old leader sent: from there on, again.
+    for (const prev of [2, 3])
+      h.receive(2, {
+        type: 'Appended',
+        epoch: h.state.epoch as RaftEpoch,
+        term: 2,
+        match: 0,
+        round: 0,
+        reject: { prev, last: 1, runs: [{ epoch: epochOf(1, 1), first: 1 }] },
+      });
+    expect(Harness.sent(h.run())).toEqual([
+      [2, expect.objectContaining({ type: 'Append', prev: { epoch: epochOf(1, 1), index: 1 } })],
     ]);
   });
 

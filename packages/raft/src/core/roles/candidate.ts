@@ -52,6 +52,8 @@ export function handleTimeoutNow(
   if (!sameEpoch(followed, epoch)) return;
   if (next.leader === s.localId) succeed(s, epoch, next, last, nowMs);
   else voteForSuccessor(s, epoch, next, last, nowMs);
+  // What that leader took is in its log; the rest of what is on the way to it must not wait until it says so.
+  if (s.held.active) s.forwards.giveUp(s, ({ leader }) => leader === from);
 }
 
 /** Votes were given to a log that has all that the one of whoever hands over has. */

@@ -23,7 +23,8 @@ export function handleAppend(s: RaftState, from: PeerId, body: Append, nowMs: nu
   s.handleSameSide(from);
   if (body.round > s.round) s.round = body.round;
   const prevIndex = body.prev?.index ?? 0;
-  if (!s.log.matches(prevIndex, body.prev?.epoch)) {
+  // What came from this leader before agrees with its log, though this one may know no more which epochs it had.
+  if (prevIndex > s.matched && !s.log.matches(prevIndex, body.prev?.epoch)) {
     if (!s.sync && prevIndex - s.log.last <= s.config.limits.syncGapEntries) {
       reject(s, from, epoch, prevIndex);
       return;

@@ -51,6 +51,8 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
   s.heading = undefined;
   s.yielding = undefined;
   for (const peer of s.peers.values()) addFollower(s, peer.id, peer.incarnation, nowMs);
+  // They have the log of whoever handed over, or are about to: what follows the opening entry need not wait to hear so.
+  if (campaign.transfer) for (const progress of leadership.progress.values()) progress.probing = false;
   const forced = electorate.kind === 'founders';
   const members = electorate.members.filter(
     (member) => !forced || answers.get(member.peer) !== 'Abstained',
