@@ -135,8 +135,16 @@ describe('the checks of logs', () => {
 
   it('notice a commit by counting an earlier epoch', () => {
     elected(epochOf(1, 0));
+    say(0, { role: 'leader', leader: idOf(0), term: 2 });
     say(0, { role: 'leader', leader: idOf(0), term: 2, committed: 1 });
     expect(violations).toEqual(['a leader commits by entries of its own epoch (Raft §5.4.2)']);
+  });
+
+  it('let a follower commit and lead at one moment', () => {
+    elected(epochOf(1, 0));
+    say(0, { role: 'follower', leader: idOf(1), term: 1 });
+    say(0, { role: 'leader', leader: idOf(0), term: 2, committed: 1 });
+    expect(violations).toEqual([]);
   });
 
   it('notice a committed entry that a log gives up, and a leader that never had it', () => {

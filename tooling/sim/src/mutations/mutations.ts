@@ -142,7 +142,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'predecessor-not-checked',
     file: FOLLOWER,
-    find: 'if (!s.log.matches(prevIndex, body.prev?.epoch)) {',
+    find: 'if (prevIndex > s.matched && !s.log.matches(prevIndex, body.prev?.epoch)) {',
     replace: 'if (prevIndex > s.log.last) {',
   },
   {
