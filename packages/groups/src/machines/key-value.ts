@@ -11,6 +11,7 @@ import {
   variants,
   vec,
 } from '@mosaik/wire';
+import { PagedValues } from './paged-values.ts';
 
 /** Longest key, in bytes of UTF-8. */
 export const MAX_KEY_BYTES = 1024;
@@ -83,9 +84,14 @@ function* encodeParts(list: readonly KeyValueEntry[]): Iterable<Uint8Array> {
   for (const entry of list) yield Entry.encode(entry);
 }
 
+/** What the caller may keep and change: the map's values share memory. */
+function owned<T extends KeyValueEntry | undefined>(entry: T): T {
+  return entry && { ...entry, value: entry.value.slice() };
+}
+
 /** A replicated map from text to bytes, with compare-and-set on the index that last wrote a key. */
 export function keyValue(): KeyValueMachine {
-  const entries = new Map<string, KeyValueEntry>();
+  const entries = new PagedValues();
   const sorted = () => [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     signature: UniqueId.from('mosaik/state-machine/key-value/1'),
@@ -97,18 +103,20 @@ export function keyValue(): KeyValueMachine {
       if (command.expected !== undefined && command.expected !== before)
         return { type: 'Conflict', index: before };
       if (command.type === 'Delete') entries.delete(command.key);
-      // The command's bytes are a view into a received frame: keeping it would keep the whole frame.
-      else entries.set(command.key, { key: command.key, value: command.value.slice(), index });
+      else entries.set(command.key, command.value, index);
       return { type: 'Done', index: before };
     },
     query(query) {
       switch (query.type) {
         case 'Get':
-          return { type: 'Entry', value: entries.get(query.key) };
+          return { type: 'Entry', value: owned(entries.get(query.key)) };
         case 'List': {
           const { prefix, after = '' } = query;
           const found = sorted().filter((entry) => entry.key.startsWith(prefix) && entry.key > after);
-          return { type: 'Entries', value: found.slice(0, Math.min(query.limit, MAX_LIST_LENGTH)) };
+          return {
+            type: 'Entries',
+            value: found.slice(0, Math.min(query.limit, MAX_LIST_LENGTH)).map(owned),
+          };
         }
         case 'Digest':
           return { type: 'Digest', digest: UniqueId.from(Snapshot.encode(sorted())), size: entries.size };
@@ -118,8 +126,7 @@ export function keyValue(): KeyValueMachine {
     restore(bytes) {
       entries.clear();
       // In the order of the snapshot, so that the next one has the same bytes as everybody else's.
-      for (const entry of Snapshot.decode(bytes))
-        entries.set(entry.key, { ...entry, value: entry.value.slice() });
+      for (const { key, value, index } of Snapshot.decode(bytes)) entries.set(key, value, index);
     },
     reset: () => entries.clear(),
   };

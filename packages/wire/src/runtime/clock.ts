@@ -17,6 +17,9 @@ export interface Clock {
   schedule(delayMs: number, callback: () => void): Timer;
 }
 
+/** Once: in Node the global is a getter, and this is asked for every command. */
+const { performance } = globalThis;
+
 /** The clock of this machine. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
