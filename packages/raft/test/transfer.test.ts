@@ -119,6 +119,23 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     expect(nodes()[followers[1 - which] as number]?.status.value.role).toBe('leader');
   });
 
+  test('by two that leave one right after the other, the third silent, does not come back', async () => {
+    const leader = await start(quorum);
+    const [other, silent] = nodes().filter((node) => node !== leader) as [TextNode, TextNode];
+    await mesh.clock.advance(600);
+    for (const [i, node] of nodes().entries()) if (node !== silent) mesh.silence(i, nodes().indexOf(silent));
+    await mesh.clock.advance(1200);
+    const { term } = leader.status.value;
+    const first = leader.depart();
+    await mesh.clock.until(() => other.status.value.role === 'leader', 1000);
+    const second = other.depart();
+    await settled(first);
+    await mesh.clock.advance(100);
+    expect(other.status.value).toMatchObject({ role: 'leader', term: term + 1 });
+    // Nobody is left to hand over to: it waits for an election timeout.
+    await settled(second);
+  });
+
   test.each(['its first vote', 'both votes'])(
     'to a member that is lost after %s: another one leads soon, and no call fails',
     async (after) => {

@@ -228,7 +228,7 @@ const raftBodies: RaftBodyFields = {
   ReadRequest: { read: safeU64 },
   ReadGranted: { read: safeU64, index: safeU64 },
   ReadRefused: { read: safeU64, reason: refused },
-  TimeoutNow: { epoch, last: safeU64, next: epoch },
+  TimeoutNow: { epoch, last: safeU64, next: epoch, leaving: fc.boolean() },
   Committed: { epoch, commit: safeU64 },
   Request: { request: safeU64, what: raftRequest },
   RequestDone: { request: safeU64 },

@@ -67,7 +67,7 @@ describe('RaftMessage', () => {
   const epoch = { term: 3, leader, nonce: 77n };
 
   test.each<RaftMessage['body']>([
-    { type: 'TimeoutNow', epoch, last: 9, next: epoch },
+    { type: 'TimeoutNow', epoch, last: 9, next: epoch, leaving: false },
     { type: 'Committed', epoch, commit: 9 },
     {
       type: 'Append',

@@ -167,7 +167,7 @@ enum RaftBody {
     ReadRequest { read: Safe },
     ReadGranted { read: Safe, index: Safe },
     ReadRefused { read: Safe, reason: Refusal },
-    TimeoutNow { epoch: RaftEpoch, last: Safe, next: RaftEpoch },
+    TimeoutNow { epoch: RaftEpoch, last: Safe, next: RaftEpoch, leaving: bool },
     Committed { epoch: RaftEpoch, commit: Safe },
     Request { request: Safe, what: RaftRequest },
     RequestDone { request: Safe },
@@ -328,7 +328,7 @@ fn bodies() -> Vec<RaftBody> {
         RaftBody::Forwarded { first: Safe(1), count: Safe(2), epoch: epoch(), index: Safe(40) },
         RaftBody::ReadRequest { read: Safe(5) },
         RaftBody::ReadGranted { read: Safe(5), index: Safe(41) },
-        RaftBody::TimeoutNow { epoch: epoch(), last: Safe(40), next: epoch() },
+        RaftBody::TimeoutNow { epoch: epoch(), last: Safe(40), next: epoch(), leaving: true },
         RaftBody::Committed { epoch: epoch(), commit: Safe(42) },
         RaftBody::Claim {
             term: Safe(301),

@@ -11,4 +11,6 @@ export interface Peer {
   status: Standing | undefined;
   /** Since when it is on another side than this member; undefined while it is not. */
   foreignSinceMs: number | undefined;
+  /** It handed leadership over because it leaves. */
+  leaving: boolean;
 }

@@ -283,7 +283,7 @@ export class RaftCore {
   #handleBondUp(id: PeerId, incarnation: bigint, nowMs: number): void {
     const s = this.state;
     if (id === s.localId || (s.peers.size >= s.config.limits.maxPeers && !s.peers.has(id))) return;
-    const peer: Peer = { id, incarnation, status: undefined, foreignSinceMs: undefined };
+    const peer: Peer = { id, incarnation, status: undefined, foreignSinceMs: undefined, leaving: false };
     s.peers.set(id, peer);
     s.lost.delete(id);
     sendStatus(s, peer);

@@ -52,7 +52,7 @@ export function flushTransfer(s: RaftState, leadership: Leadership, nowMs: numbe
   for (const [peer, progress] of leadership.progress) {
     if (transfer.to !== undefined && transfer.to !== peer) continue;
     if (!progress.isSent(s.log.last) || progress.inflightBytes > MAX_HANDOVER_BYTES) continue;
-    if (progress.lastAckMs < heardSinceMs || !mayLead(s, peer, progress)) continue;
+    if (!progress.engaged || progress.lastAckMs < heardSinceMs || !mayLead(s, peer, progress)) continue;
     if (!best || progress.match > best.match) best = { peer, match: progress.match };
   }
   if (best) handOver(s, leadership, transfer, best.peer, nowMs);
@@ -69,14 +69,15 @@ function handOver(s: RaftState, { epoch }: Leadership, transfer: Transfer, to: P
   transfer.deadlineMs = nowMs + s.electionTimeoutMs;
   s.note('info', 'hands over', { to });
   const next = { term: s.term + 1, leader: to, nonce: s.rng.u64() };
-  const message = s.message({ type: 'TimeoutNow', epoch, last, next });
+  const message = s.message({ type: 'TimeoutNow', epoch, last, next, leaving: s.departing });
   for (const { peer } of members)
     if (s.peers.has(peer)) s.emit({ type: 'send', to: peer, message, lane: 'bulk' });
   if (countReached(s, members) - 1 >= majority(members.length)) voteForSuccessor(s, epoch, next, last, nowMs);
 }
 
 export function mayLead(s: RaftState, peer: PeerId, progress: Progress | undefined): boolean {
-  return progress !== undefined && isMember(s.log.members, peer, progress.incarnation) && !isWitness(s, peer);
+  if (!progress || s.peers.get(peer)?.leaving) return false;
+  return isMember(s.log.members, peer, progress.incarnation) && !isWitness(s, peer);
 }
 
 /** Somebody leads: the transfer is over, whether as wanted or not, and what waited goes on. */

@@ -41,6 +41,7 @@ export const timeoutNow = (from: number, to: number, last = 2): RaftBody => ({
   epoch: epochOf(1, from),
   last,
   next: epochOf(2, to),
+  leaving: false,
 });
 /** A member with an empty log, as it describes itself. */
 export const status = (extra: Partial<Extract<RaftBody, { type: 'Status' }>> = {}): RaftBody => ({

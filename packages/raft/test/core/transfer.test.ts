@@ -48,7 +48,7 @@ describe('a leader that hands over (Raft thesis §3.10)', () => {
       term: term + 1,
       vote: { term: term + 1, leader: id(1) },
     });
-    const body = { type: 'TimeoutNow' as const, epoch, last: 3, next: h.state.vote };
+    const body = { type: 'TimeoutNow' as const, epoch, last: 3, next: h.state.vote, leaving: false };
     expect(turn.filter(({ type }) => type === 'send')).toContainEqual(
       expect.objectContaining({ to: id(1), lane: 'bulk', message: expect.objectContaining({ body }) }),
     );

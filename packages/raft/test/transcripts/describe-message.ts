@@ -73,7 +73,7 @@ export function describeBody(body: RaftBody): string {
     case 'ReadRefused':
       return `ReadRefused ${body.read} ${body.reason.type}`;
     case 'TimeoutNow':
-      return `TimeoutNow ${describeEpoch(body.epoch)} last ${body.last}, next ${describeEpoch(body.next)}`;
+      return `TimeoutNow ${describeEpoch(body.epoch)} last ${body.last}, next ${describeEpoch(body.next)}${body.leaving ? ', leaving' : ''}`;
     case 'Committed':
       return `Committed ${describeEpoch(body.epoch)} ${body.commit}`;
     case 'Request':

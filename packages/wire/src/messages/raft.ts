@@ -156,9 +156,9 @@ export const RaftMessage = struct(
         ReadRefused: { read: safeU64, reason: Refusal },
         /**
          * The leader of `epoch`, whose log ends at `last`, hands over: the leader of `next` campaigns for that epoch at once,
-         * everybody else votes for it.
+         * everybody else votes for it. `leaving`: it is not to be handed leadership again.
          */
-        TimeoutNow: { epoch: RaftEpoch, last: safeU64, next: RaftEpoch },
+        TimeoutNow: { epoch: RaftEpoch, last: safeU64, next: RaftEpoch, leaving: bool },
         /** The commit index went on and there is nothing to append; needs no answer. */
         Committed: { epoch: RaftEpoch, commit: safeU64 },
         /** Asks the leader to do something other than append commands. */

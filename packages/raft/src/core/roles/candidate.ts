@@ -42,10 +42,12 @@ export function handleElectionTimeout(s: RaftState, nowMs: number): void {
 export function handleTimeoutNow(
   s: RaftState,
   from: PeerId,
-  { epoch, last, next }: TimeoutNow,
+  { epoch, last, next, leaving }: TimeoutNow,
   nowMs: number,
 ): void {
   if (epoch.leader !== from || next.term !== epoch.term + 1) return;
+  const peer = s.peers.get(from);
+  if (peer && leaving) peer.leaving = true;
   if (s.role === 'leader' || (s.campaign && !s.campaign.pre)) return;
   // What it said last, on the other lane, may have been that it leads no more: then the log tells.
   const followed = s.leader !== undefined ? s.epoch : s.heading ? undefined : s.log.lastEpoch;
