@@ -14,8 +14,8 @@ export interface PagedEntry {
 }
 
 /**
- * A map that copies its values, small ones together into pages: an ArrayBuffer for each costs several times the value, and
- * more time to make and to collect than all the rest of a write.
+ * A map that copies its values, small ones together into pages: an ArrayBuffer for each takes several times the bytes of
+ * the value, and to make and collect them a third of the time of a replicated write.
  *
  * A page is free when no value in it is left. So that a few old values do not keep most pages, all are moved to new ones
  * now and then, some with each write: pages take at most about four times the bytes of their values, and a megabyte.
@@ -35,7 +35,7 @@ export class PagedValues {
     return this.#entries.size;
   }
 
-  /** Its value is a view of memory that others share: borrowed until the next write, and not to be changed. */
+  /** Its value is a view of memory that others share: not to be changed, or handed out. */
   get(key: string): PagedEntry | undefined {
     return this.#entries.get(key);
   }
