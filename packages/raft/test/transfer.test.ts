@@ -119,6 +119,25 @@ describe.each(['voters', 'dynamic'] as const)('handing leadership over (%s)', (q
     expect(nodes()[followers[1 - which] as number]?.status.value.role).toBe('leader');
   });
 
+  test.each([2, 3])(
+    'by all %i one right after the other, nobody waits for an election timeout',
+    async (size) => {
+      const leader = await start(quorum, size);
+      const before = mesh.clock.nowMs();
+      const all = nodes();
+      const leave = async (node: TextNode) => {
+        await node.depart();
+        await mesh.kill(all.indexOf(node), true);
+      };
+      const left = [leave(leader)];
+      const others = all.filter((node) => node !== leader);
+      await mesh.clock.until(() => others.some(({ status }) => status.value.role === 'leader'), 1000);
+      left.push(...others.map(leave));
+      await settled(Promise.all(left));
+      expect(mesh.clock.nowMs() - before).toBeLessThan(200);
+    },
+  );
+
   test('by two that leave one right after the other, the third silent, does not come back', async () => {
     const leader = await start(quorum);
     const [other, silent] = nodes().filter((node) => node !== leader) as [TextNode, TextNode];

@@ -268,14 +268,16 @@ export class Checks {
         `${name} opens ${key} with votes of ${describeSet(electors)} of ${describeSet(electorate)}`,
       );
     // Leader completeness (Raft §5.4.3): nothing committed is missing from the log of who was elected.
-    if (!forced) this.#assertComplete(disk, name, index, key);
+    if (!forced) this.#assertComplete(disk, name, index, key, epoch.term);
   }
 
-  #assertComplete(disk: Disk, name: string, index: number, key: string): void {
+  #assertComplete(disk: Disk, name: string, index: number, key: string, term: number): void {
     // One side of two that have not met yet is not bound by what the other committed.
     if (this.#mode === 'dynamic' && !this.#sharesSide(disk)) return;
-    // The newest one suffices: equal entries have equal predecessors.
-    const newest = this.#agreed.length;
+    // The newest one suffices: equal entries have equal predecessors. One whose last vote came late may begin to lead when
+    // later terms have committed already.
+    let newest = this.#agreed.length;
+    while ((this.#agreed.at(newest)?.epoch.term ?? 0) > term) newest -= 1;
     if (newest === 0 || (newest < index && disk.at(newest)?.key === this.#agreed.at(newest)?.key)) return;
     this.#report(
       'a leader has every committed entry (Raft §5.4.3)',

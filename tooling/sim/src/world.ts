@@ -178,6 +178,7 @@ export class World {
   async leave(member: Member, keepsDisk: boolean): Promise<void> {
     const life = this.#lifeToEnd(member);
     this.trace.note(`${member.name} leaves, ${keepsDisk ? 'keeps its disk' : 'forgets'}`);
+    if (!keepsDisk) this.#countForgotten(member);
     member.state = 'busy';
     await this.#within('leaving', member, member.network?.close());
     life.alive = false;
@@ -194,6 +195,7 @@ export class World {
     const life = this.#lifeToEnd(member);
     const { network, clock } = member;
     this.trace.note(`${member.name} leaves the group, ${keepsDisk ? 'keeps its disk' : 'forgets'}`);
+    if (!keepsDisk) this.#countForgotten(member);
     member.state = 'busy';
     await this.#within('leaving the group', member, life.group.close());
     life.alive = false;
@@ -323,13 +325,18 @@ export class World {
       if (operation.member === member.name) this.history.abandon(operation);
   }
 
+  /** When it begins to leave already: others are spared from then on. */
+  #countForgotten(member: Member): void {
+    if (this.scenario.mode === 'voters' && member.voter && member.disk.hardState) member.forgot = true;
+  }
+
   #changeDisk(member: Member, kept: boolean): void {
     member.disk.crash();
     if (kept) {
       if (this.scenario.planted === 'forgotten-vote') member.disk.forget();
       return;
     }
-    if (this.scenario.mode === 'voters' && member.voter && member.disk.hardState) member.forgot = true;
+    this.#countForgotten(member);
     member.disk = this.#createDisk();
     this.checks.own(member.disk, member);
   }

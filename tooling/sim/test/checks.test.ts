@@ -158,6 +158,14 @@ describe('the checks of logs', () => {
     expect(violations).toContain('a leader has every committed entry (Raft §5.4.3)');
   });
 
+  it('let one lead late that has all that was committed before its term', () => {
+    elected(epochOf(3, 0));
+    say(0, { role: 'leader', leader: idOf(0), term: 3, committed: 1 });
+    violations = [];
+    append(2, epochOf(2, 2), [opening]);
+    expect(violations).not.toContain('a leader has every committed entry (Raft §5.4.3)');
+  });
+
   it('notice members that committed different entries', () => {
     elected(epochOf(1, 0));
     say(0, { role: 'leader', leader: idOf(0), committed: 1 });

@@ -69,8 +69,10 @@ export class Progress {
       this.inflightBytes -= this.#inflight.shift()?.bytes ?? 0;
     }
     if (this.match >= this.syncTo) this.syncTo = 0;
-    if (this.probing) this.#resume();
-    else if (this.next <= this.match) this.next = this.match + 1;
+    if (this.probing) {
+      // Of a heartbeat from before it was known where to look: that is not it.
+      if (this.match >= this.next - 1) this.#resume();
+    } else if (this.next <= this.match) this.next = this.match + 1;
   }
 
   /** It fetches the entries up to `to` by itself; those behind it are sent as they come. */

@@ -65,7 +65,7 @@ export function handleOpenSession(s: RaftState, number: number, incarnation: big
   }
   const { leader, epoch } = target;
   const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
-  s.forwards.add({ batch: opening(number), bytes: SESSION_BYTES, leader, early: false, deadlineMs });
+  s.forwards.add({ batch: opening(number), bytes: SESSION_BYTES, leader, epoch, early: false, deadlineMs });
   s.send(leader, { type: 'OpenSession', epoch, number, incarnation });
 }
 
@@ -151,7 +151,7 @@ function forward(
   nowMs: number,
 ): void {
   const deadlineMs = nowMs + s.config.consensus.forwardTimeoutMs;
-  s.forwards.add({ batch, bytes, leader, early: s.leader !== leader, deadlineMs });
+  s.forwards.add({ batch, bytes, leader, epoch, early: s.leader !== leader, deadlineMs });
   s.send(leader, { type: 'Forward', epoch, ...batch }, lane);
 }
 

@@ -48,7 +48,7 @@ import {
   handleSyncTick,
   nextSyncDeadlineMs,
 } from './sync/sync.ts';
-import { handleSuccessorLost, handleTransferTick } from './transfer.ts';
+import { handleSuccessorLost, handleTransferTick, isLast } from './transfer.ts';
 import { handleRetain, pruneWitness } from './witness-retention.ts';
 
 export interface RaftCoreInit {
@@ -205,7 +205,8 @@ export class RaftCore {
         return;
       case 'Forwarded': {
         const { first, count, epoch, index } = body;
-        if (s.forwards.settle(from, first, count)) s.emit({ type: 'accepted', first, count, epoch, index });
+        if (s.forwards.settle(from, first, count, epoch))
+          s.emit({ type: 'accepted', first, count, epoch, index });
         return;
       }
       case 'Refused':
@@ -350,11 +351,8 @@ export class RaftCore {
     if (!s.departing) return;
     if (s.role === 'leader') {
       if (!s.handedOver) return;
-    } else if (
-      s.transferring &&
-      (!s.leader || !sameEpoch(s.log.epochAt(Math.min(s.commit, s.leaderCommit)), s.epoch))
-    ) {
-      return;
+    } else if (s.transferring && !isLast(s)) {
+      if (!s.leader || !sameEpoch(s.log.epochAt(Math.min(s.commit, s.leaderCommit)), s.epoch)) return;
     }
     s.departing = false;
     s.transferring = false;

@@ -1,5 +1,6 @@
-import type { PeerId } from '@mosaik/wire';
+import type { PeerId, RaftEpoch } from '@mosaik/wire';
 import type { RefusalReason } from './effect.ts';
+import { sameEpoch } from './epoch.ts';
 import { type ProposalBatch, part } from './proposal-batch.ts';
 import type { RaftState } from './state.ts';
 
@@ -7,6 +8,8 @@ interface ForwardRecord {
   batch: ProposalBatch;
   bytes: number;
   readonly leader: PeerId;
+  /** In which it is to take them. */
+  readonly epoch: RaftEpoch;
   /** It did not lead yet, as far as this member knew. */
   readonly early: boolean;
   readonly deadlineMs: number;
@@ -26,11 +29,20 @@ export class ForwardTable {
     this.bytes += record.bytes;
   }
 
-  /** Takes `count` proposals from `first` on as answered by `from`; undefined when they were not asked of it. */
-  settle(from: PeerId, first: number, count: number): Pick<ForwardRecord, 'batch' | 'early'> | undefined {
+  /**
+   * Takes `count` proposals from `first` on as answered by `from`, in `epoch` if the answer says so; undefined when they
+   * were not asked of it.
+   */
+  settle(
+    from: PeerId,
+    first: number,
+    count: number,
+    epoch?: RaftEpoch,
+  ): Pick<ForwardRecord, 'batch' | 'early'> | undefined {
     const at = this.#records.findIndex(({ batch, leader }) => batch.first === first && leader === from);
     const record = this.#records[at];
     if (!record || count < 1 || count > record.batch.proposals.length) return undefined;
+    if (epoch && !sameEpoch(epoch, record.epoch)) return undefined;
     const { batch, early } = record;
     if (count === batch.proposals.length) {
       this.#records.splice(at, 1);

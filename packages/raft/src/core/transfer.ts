@@ -52,7 +52,8 @@ export function flushTransfer(s: RaftState, leadership: Leadership, nowMs: numbe
   for (const [peer, progress] of leadership.progress) {
     if (transfer.to !== undefined && transfer.to !== peer) continue;
     if (!progress.isSent(s.log.last) || progress.inflightBytes > MAX_HANDOVER_BYTES) continue;
-    if (!progress.engaged || progress.lastAckMs < heardSinceMs || !mayLead(s, peer, progress)) continue;
+    if (progress.match < leadership.openingIndex || progress.lastAckMs < heardSinceMs) continue;
+    if (!mayLead(s, peer, progress)) continue;
     if (!best || progress.match > best.match) best = { peer, match: progress.match };
   }
   if (best) handOver(s, leadership, transfer, best.peer, nowMs);
@@ -75,6 +76,11 @@ function handOver(s: RaftState, { epoch }: Leadership, transfer: Transfer, to: P
   if (countReached(s, members) - 1 >= majority(members.length)) voteForSuccessor(s, epoch, next, last, nowMs);
 }
 
+/** Of the members none is there who would stay. */
+export function isLast({ log, peers }: RaftState): boolean {
+  return !log.members.some(({ peer }) => peers.get(peer)?.leaving === false);
+}
+
 export function mayLead(s: RaftState, peer: PeerId, progress: Progress | undefined): boolean {
   if (!progress || s.peers.get(peer)?.leaving) return false;
   return isMember(s.log.members, peer, progress.incarnation) && !isWitness(s, peer);
@@ -87,6 +93,8 @@ export function handleNewLeader(s: RaftState, epoch: RaftEpoch, nowMs: number): 
     const wanted = epoch.leader !== s.localId && (transfer.to === undefined || transfer.to === epoch.leader);
     endTransfer(s, wanted ? undefined : 'NotElected');
   }
+  // Whoever has it still may take it yet, or not.
+  s.forwards.giveUp(s, ({ leader }) => leader !== epoch.leader);
   s.held.release(s, nowMs);
 }
 

@@ -8,6 +8,7 @@ import {
   epochOf,
   forward,
   Harness,
+  HEARTBEAT_MS,
   id,
   member,
   opening,
@@ -255,19 +256,76 @@ describe('a follower whose leader hands over (Raft thesis §3.10)', () => {
       [1, expect.objectContaining({ type: 'Append', prev: { epoch: epochOf(2, 0), index: 3 } })],
       [2, expect.objectContaining({ type: 'Append', prev: { epoch: epochOf(2, 0), index: 3 } })],
     ]);
-    // One of them had not got all that the old leader sent: from there on, again.
-    for (const prev of [2, 3])
+    // One of them had not got all that the old leader sent: from there on, again, whatever it says of heartbeats.
+    const runs = [{ epoch: epochOf(1, 1), first: 1 }];
+    for (const reject of [{ prev: 2, last: 1, runs }, { prev: 3, last: 1, runs }, undefined])
       h.receive(2, {
         type: 'Appended',
         epoch: h.state.epoch as RaftEpoch,
         term: 2,
         match: 0,
         round: 0,
-        reject: { prev, last: 1, runs: [{ epoch: epochOf(1, 1), first: 1 }] },
+        reject,
       });
     expect(Harness.sent(h.run())).toEqual([
       [2, expect.objectContaining({ type: 'Append', prev: { epoch: epochOf(1, 1), index: 1 } })],
     ]);
+  });
+
+  test('hands over only to one that has acknowledged what is its own', () => {
+    const h = following();
+    h.receive(1, timeoutNow(1, 0));
+    h.receive(1, granted());
+    h.run();
+    transfer(h, 2);
+    const told = (effects: readonly Effect[]) =>
+      Harness.sent(effects).filter(([, { type }]) => type === 'TimeoutNow');
+    // What it says of a heartbeat: it is there, not what it has.
+    expect(told(h.ack(2, 0))).toEqual([]);
+    expect(told(h.ack(2, 2))).toEqual([]);
+    expect(told(h.ack(2, 3))).toHaveLength(2);
+  });
+
+  test('asks with its heartbeats, too, whether the others have what is before it', () => {
+    const h = following();
+    h.receive(1, timeoutNow(1, 0));
+    h.receive(1, granted());
+    h.run();
+    expect(Harness.sent(h.advance(HEARTBEAT_MS))).toContainEqual([
+      2,
+      expect.objectContaining({ type: 'Append', entries: [], prev: { epoch: epochOf(1, 1), index: 2 } }),
+    ]);
+  });
+
+  test('does not wait for an answer of a leader that was replaced', () => {
+    const h = following();
+    h.receive(1, timeoutNow(1, 2));
+    proposeTo(h, 1, 'x');
+    h.run();
+    const heard = (term: number, from: number) => {
+      h.receive(from, heartbeat(term, from));
+      return h.run();
+    };
+    // It went to the one that got the vote; that one leads, and has to say.
+    expect(heard(2, 2)).not.toContainEqual(expect.objectContaining({ type: 'uncertain' }));
+    expect(heard(3, 1)).toContainEqual({ type: 'uncertain', first: 1, count: 1 });
+  });
+
+  test('takes what a leader says that it took only in the epoch that it was sent for', () => {
+    const h = following();
+    proposeTo(h, 1, 'x');
+    h.run();
+    const forwarded = (term: number): RaftBody => ({
+      type: 'Forwarded',
+      first: 1,
+      count: 1,
+      epoch: epochOf(term, 1),
+      index: 9,
+    });
+    h.receive(1, forwarded(0));
+    expect(h.run()).toEqual([]);
+    h.receive(1, forwarded(1));
+    expect(h.run()).toEqual([{ ...forwarded(1), type: 'accepted' }]);
   });
 
   test.each([0, 2])(

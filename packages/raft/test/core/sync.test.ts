@@ -155,6 +155,28 @@ describe('a member far behind', () => {
     ]);
   });
 
+  test('asks for another plan when nobody can give what is next, exactly when it said that it would', () => {
+    for (let i = 1; i <= 200; i += 1) {
+      const late = new Late();
+      // As `performance.now` gives it, with a fraction.
+      late.nowMs = i * 7.0013;
+      late.heartbeat();
+      late.plan();
+      for (const from of [1, 2, 3]) late.offer(from, { commit: 0 });
+      // Its leader is heard from meanwhile.
+      late.nowMs += 150;
+      late.heartbeat();
+      const asked: string[] = [];
+      for (let step = 0; step < 8; step += 1) {
+        late.nowMs = Math.max(late.nowMs, late.core.nextDeadlineMs() as number);
+        late.input({ type: 'tick' });
+        asked.push(...[...Harness.sent(late.run()), ...late.heartbeat()].map(([, { type }]) => type));
+        expect(late.core.nextDeadlineMs(), `${i}, step ${step}`).toBeGreaterThan(late.nowMs);
+      }
+      expect(asked).toContain('SyncRequest');
+    }
+  });
+
   test('keeps appends that come meanwhile, and takes them in the end', () => {
     const late = new Late();
     const requests = late.begin();

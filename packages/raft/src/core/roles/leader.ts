@@ -12,7 +12,7 @@ import { handleProspectTick, maybeAdopt } from '../prospect.ts';
 import { majority, quorumValue } from '../quorum.ts';
 import { isSettled } from '../set-change.ts';
 import type { RaftState } from '../state.ts';
-import { beginTransfer, flushTransfer, handleNewLeader } from '../transfer.ts';
+import { beginTransfer, flushTransfer, handleNewLeader, isLast } from '../transfer.ts';
 import { isRemoved } from '../voters.ts';
 import { tellWitness } from '../witness-retention.ts';
 import type { Campaign } from './candidate.ts';
@@ -51,12 +51,16 @@ export function becomeLeader(s: RaftState, campaign: Campaign, nowMs: number): v
   s.heading = undefined;
   s.yielding = undefined;
   for (const peer of s.peers.values()) addFollower(s, peer.id, peer.incarnation, nowMs);
-  // They have the log of whoever handed over, or are about to: what follows the opening entry need not wait to hear so.
-  if (campaign.transfer) for (const progress of leadership.progress.values()) progress.probing = false;
   const forced = electorate.kind === 'founders';
   const members = electorate.members.filter(
     (member) => !forced || answers.get(member.peer) !== 'Abstained',
   ) as RaftMember[];
+  // They have the log of whoever handed over, or are about to: what follows the opening entry need not wait to hear so.
+  if (campaign.transfer)
+    for (const { peer, incarnation } of members) {
+      const progress = leadership.progress.get(peer);
+      if (progress?.incarnation === incarnation) progress.probing = false;
+    }
   s.appendEntries(epoch, [{ type: 'Opening', forced, members, learners: [...s.log.learners] }]);
   handleNewLeader(s, epoch, nowMs);
   s.emit({ type: 'count', name: 'mosaik.groups.raft.leader.changes' });
@@ -179,7 +183,7 @@ export function handleLeaderTick(s: RaftState, nowMs: number): void {
   for (const [peer, progress] of leadership.progress) {
     // An append that is not acknowledged for this long is taken for lost, though heartbeats are answered.
     if (!progress.probing && progress.inflightCount > 0 && nowMs - progress.advancedMs > s.electionTimeoutMs)
-      progress.probeAfter(progress.match);
+      progress.probeAfter(agreedUpTo(leadership, progress));
     if (progress.syncTo > 0) maybeRepeatPlan(s, leadership, peer, progress, nowMs);
     sendHeartbeat(s, leadership, peer, progress);
   }
@@ -363,12 +367,17 @@ function sendHeartbeat(s: RaftState, leadership: Leadership, peer: PeerId, progr
     type: 'Append',
     epoch: leadership.epoch,
     side: s.log.side,
-    prev: position(s, progress.probing ? progress.next - 1 : progress.match),
+    prev: position(s, progress.probing ? progress.next - 1 : agreedUpTo(leadership, progress)),
     entries: [],
     commit: s.commit,
     round: leadership.round,
     durable: s.durable,
   });
+}
+
+/** As far as that log is known to be the leader's, or, while nothing is known, taken to be. */
+function agreedUpTo(leadership: Leadership, { engaged, match }: Progress): number {
+  return engaged ? match : leadership.openingIndex - 1;
 }
 
 function position(s: RaftState, index: number): { epoch: RaftEpoch; index: number } | undefined {
@@ -378,9 +387,8 @@ function position(s: RaftState, index: number): { epoch: RaftEpoch; index: numbe
 
 /** Leaving: hands over to whoever is level first; without anybody there is nothing to hand over. */
 function maybeLeave(s: RaftState, leadership: Leadership, nowMs: number): void {
-  if (s.transfer) return;
-  s.handedOver = !s.log.members.some(({ peer }) => s.peers.has(peer));
-  if (s.handedOver || leadership.progress.size === 0) return;
+  s.handedOver = isLast(s);
+  if (s.handedOver || s.transfer || leadership.progress.size === 0) return;
   s.transferring = true;
   beginTransfer(s, undefined, undefined, nowMs);
 }

@@ -339,7 +339,7 @@ export function handleSyncTick(s: RaftState, nowMs: number): void {
   if (sync.download && stateUntilMs !== undefined && nowMs >= stateUntilMs)
     handleState(s, sync.download.offer.digest, undefined, nowMs);
   pump(s, sync, nowMs);
-  if (sync.stuckSinceMs !== undefined && nowMs - sync.stuckSinceMs >= stallMs(s)) askForPlan(s, sync, nowMs);
+  if (sync.stuckSinceMs !== undefined && nowMs >= sync.stuckSinceMs + stallMs(s)) askForPlan(s, sync, nowMs);
 }
 
 export function nextSyncDeadlineMs(s: RaftState): number | undefined {
