@@ -11,7 +11,9 @@ import {
   variants,
   vec,
 } from '@mosaik/wire';
-import { PagedValues } from './paged-values.ts';
+import { type KeyValueEntry, PagedValues } from './paged-values.ts';
+
+export type { KeyValueEntry } from './paged-values.ts';
 
 /** Longest key, in bytes of UTF-8. */
 export const MAX_KEY_BYTES = 1024;
@@ -63,9 +65,7 @@ export const KeyValueQuery = variants('KeyValueQuery', {
 });
 export type KeyValueQuery = Infer<typeof KeyValueQuery>;
 
-const Entry = struct('KeyValueEntry', { key, value: bytes(), index: safeU64 });
-/** One key, its value, and the index of the log entry that wrote it. */
-export type KeyValueEntry = Infer<typeof Entry>;
+const Entry: Schema<KeyValueEntry> = struct('KeyValueEntry', { key, value: bytes(), index: safeU64 });
 
 export const KeyValueResult = variants('KeyValueResult', {
   Entry: option(Entry),

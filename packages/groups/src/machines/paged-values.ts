@@ -6,8 +6,8 @@ const SLACK_BYTES = 1 << 20;
 /** Values that are moved with each write while pages are cleaned. */
 const CLEANED_AT_ONCE = 4;
 
-/** What one key has. Never changed, only replaced. */
-export interface PagedEntry {
+/** One key, its value, and the index of the log entry that wrote it. Never changed, only replaced. */
+export interface KeyValueEntry {
   readonly key: string;
   readonly value: Uint8Array;
   readonly index: number;
@@ -21,7 +21,7 @@ export interface PagedEntry {
  * now and then, some with each write: pages take at most about four times the bytes of their values, and a megabyte.
  */
 export class PagedValues {
-  readonly #entries = new Map<string, PagedEntry>();
+  readonly #entries = new Map<string, KeyValueEntry>();
   #page = new Uint8Array(0);
   #buffer = this.#page.buffer;
   #used = 0;
@@ -29,19 +29,19 @@ export class PagedValues {
   #liveBytes = 0;
   /** Copied to pages since cleaning began last, by that too. */
   #copiedBytes = 0;
-  #cleaning: Iterator<PagedEntry> | undefined;
+  #cleaning: Iterator<KeyValueEntry> | undefined;
 
   get size(): number {
     return this.#entries.size;
   }
 
   /** Its value is a view of memory that others share: not to be changed, or handed out. */
-  get(key: string): PagedEntry | undefined {
+  get(key: string): KeyValueEntry | undefined {
     return this.#entries.get(key);
   }
 
   /** In the order in which keys were first set. */
-  values(): IterableIterator<PagedEntry> {
+  values(): IterableIterator<KeyValueEntry> {
     return this.#entries.values();
   }
 
@@ -68,7 +68,7 @@ export class PagedValues {
     this.#cleaning = undefined;
   }
 
-  #forget({ value }: PagedEntry): void {
+  #forget({ value }: KeyValueEntry): void {
     if (value.length <= MAX_PAGED_BYTES) this.#liveBytes -= value.length;
   }
 

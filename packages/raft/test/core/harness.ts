@@ -236,3 +236,26 @@ export function transfer(h: Harness, to?: number): void {
   const what = { type: 'Transfer' as const, to: to === undefined ? undefined : id(to) };
   h.input({ type: 'request', request: 1, what });
 }
+
+/** A heartbeat of `from`, which leads `term`, about the log of `following`. */
+export const heartbeat = (term: number, from: number): RaftBody => ({
+  type: 'Append',
+  epoch: epochOf(term, from),
+  side: undefined,
+  prev: { epoch: epochOf(1, 1), index: 2 },
+  entries: [],
+  commit: 0,
+  round: 0,
+  durable: 0,
+});
+
+/** A follower of member 1, which leads term 1 up to index 2. */
+export function following(): Harness {
+  const h = new Harness({
+    term: 1,
+    log: [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }],
+  });
+  h.receive(1, heartbeat(1, 1));
+  h.run();
+  return h;
+}
