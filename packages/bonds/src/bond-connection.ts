@@ -18,6 +18,8 @@ import { encodeRaftFrame } from './raft-frame.ts';
 
 /** Around the bytes of a Raft message on the control link: a discriminant and a length. */
 const RAFT_OVERHEAD_BYTES = 4;
+/** A message that says nothing. It opens the bulk link, at both ends: a new leader's first append is in a hurry. */
+const EMPTY = new Uint8Array(0);
 const ACTIVITY: BondInput = { type: 'activity' };
 const WRITTEN: BondInput = { type: 'written' };
 
@@ -110,6 +112,7 @@ export class BondConnection implements Bond {
     void this.#readControl();
     void this.#readBulk();
     void this.#bulk.open();
+    this.sendRaft(EMPTY, 'bulk');
     this.#pump();
   }
 
@@ -216,7 +219,7 @@ export class BondConnection implements Bond {
   readonly #handleRaft = (message: Uint8Array): void => {
     this.#core.handle(ACTIVITY, this.#init.clock.nowMs());
     this.#counts.receivedMessages += 1;
-    this.#init.owner.handleRaft(this, message);
+    if (message.length > 0) this.#init.owner.handleRaft(this, message);
   };
 
   #writeControl(frame: Uint8Array): void {

@@ -19,7 +19,7 @@ export class BulkSender {
     return this.#link?.queuedBytes ?? this.#backlogBytes;
   }
 
-  /** Once. Costs nothing on the wire before the first frame, and the first append of a new leader is in a hurry. */
+  /** Once. */
   async open(): Promise<void> {
     try {
       const link = await this.#connection.openLink();

@@ -1,5 +1,5 @@
 import { initiateHandshake } from '@mosaik/handshake';
-import { SecretKey } from '@mosaik/transport';
+import { type Connection, SecretKey } from '@mosaik/transport';
 import { memoryTransport } from '@mosaik/transport/memory';
 import { Alpn, CloseCode } from '@mosaik/wire';
 import type { Metrics } from '@mosaik/wire/runtime';
@@ -8,8 +8,14 @@ import { handshakeChannel, sessionSecretOf } from '../src/handshake-channel.ts';
 import { TestDirectory } from '../src/testing/index.ts';
 import { GROUP, KEY, NETWORK, type Node, World } from './mesh.ts';
 
+interface DeafMember {
+  id: Node['id'];
+  connection: Connection;
+  closed: () => unknown;
+}
+
 /** A member that finishes its handshake with `node` and then never reads. */
-async function deafMember(world: World, node: Node): Promise<{ id: Node['id']; closed: () => unknown }> {
+async function deafMember(world: World, node: Node): Promise<DeafMember> {
   const secretKey = SecretKey.from(world.rng.bytes(32));
   const endpoint = await memoryTransport({ network: world.network }).listen({
     secretKey,
@@ -36,10 +42,10 @@ async function deafMember(world: World, node: Node): Promise<{ id: Node['id']; c
     void connection.closed.then((value) => {
       reason = value;
     });
+    return connection;
   })();
   await world.clock.until(() => bonded && node.size === 1);
-  await dialling;
-  return { id: secretKey.id, closed: () => reason };
+  return { id: secretKey.id, connection: await dialling, closed: () => reason };
 }
 
 describe('a peer that cannot drain', () => {
@@ -69,6 +75,19 @@ describe('a peer that cannot drain', () => {
 });
 
 describe('bulk data', () => {
+  it('has its link from the start, by a message that says nothing, and that nobody is told of', async () => {
+    const world = new World();
+    const node = await world.node();
+    const { connection, closed } = await deafMember(world, node);
+    const inbound = connection.acceptLink().then((link) => link.receiveBatch());
+    const outbound = await connection.openLink();
+    for (const length of [0, 0, 1]) outbound.write(new Uint8Array(length));
+    await world.clock.until(() => node.raft.length > 0);
+    expect(node.raft).toHaveLength(1);
+    expect(await inbound).toEqual([new Uint8Array(0)]);
+    expect(closed()).toBeUndefined();
+  });
+
   it('does not hold up heartbeats and control messages', async () => {
     const world = new World({ windowBytes: 64 * 1024, latencyMs: 20 });
     const [a, b] = (await world.mesh(2)) as [Node, Node];

@@ -23,6 +23,13 @@ test.each(['Dynamic', 'Voters'] as const)(
     const stayed = [...group.nodes.values()].filter((node) => first.has(node)).length;
     if (mode === 'Voters') expect(stayed).toBe(3);
     else expect(stayed).toBeLessThan(3);
+    // What takes part in a handover stays known, with numbers above what fits into a signed word, and below.
+    const kinds = ['TimeoutNow', 'VoteResponse', 'Append', 'Appended', 'Committed', 'Forward', 'Forwarded'];
+    expect([...group.seen.keys()]).toEqual(expect.arrayContaining(kinds));
+    const large = [...group.seen.values()].flatMap(({ body }) =>
+      'epoch' in body && body.epoch ? [body.epoch.nonce >= 2n ** 63n] : [],
+    );
+    expect(new Set(large)).toEqual(new Set([true, false]));
     await group.close();
   },
 );

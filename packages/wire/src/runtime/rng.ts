@@ -8,7 +8,7 @@ export interface Rng {
   bytes(length: number): Uint8Array;
 }
 
-/** Random words for `float`, filled at once: one call of the host for each would cost more than what it decides. */
+/** Random words for small draws, filled at once: one call of the host for each would cost more than what it decides. */
 const words = new Uint32Array(256);
 let used = words.length;
 
@@ -24,6 +24,6 @@ function nextWord(): number {
 /** Cryptographically secure randomness of the host (WebCrypto). */
 export const systemRng: Rng = {
   float: () => ((nextWord() >>> 5) * 0x4000000 + (nextWord() >>> 6)) / 0x20000000000000,
-  u64: () => crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n,
+  u64: () => (BigInt(nextWord()) << 32n) | BigInt(nextWord()),
   bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
 };
