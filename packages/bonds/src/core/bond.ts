@@ -37,7 +37,8 @@ export interface BondCoreInit extends HeartbeatInit {
 export class BondCore {
   readonly #init: BondCoreInit;
   readonly #heartbeat: Heartbeat;
-  readonly #announced = new Set<PeerId>();
+  /** With their ids, which cost a hash: a loss comes when there is enough to do. */
+  readonly #announced = new Map<PeerId, BondId>();
   #admissionDueMs: number | undefined;
   #admissionRun = 0;
   #closed = false;
@@ -110,16 +111,17 @@ export class BondCore {
 
   #handleAnnouncement([id, peer]: [BondId, PeerId], formed: boolean): void {
     const announcer = this.#init.peer;
-    if (peer === announcer || id !== this.#init.bondIdOf(announcer, peer)) {
+    const known = this.#announced.get(peer);
+    if (peer === announcer || id !== (known ?? this.#init.bondIdOf(announcer, peer))) {
       this.#close(CloseCode.ProtocolViolation, 'announced a bond under an id that is not its own', false);
       return;
     }
-    if (formed === this.#announced.has(peer)) return;
+    if (formed === (known !== undefined)) return;
     if (!formed) this.#announced.delete(peer);
     else if (this.#announced.size === MAX_ANNOUNCED) {
       this.#close(CloseCode.ProtocolViolation, `announced more than ${MAX_ANNOUNCED} bonds`, false);
       return;
-    } else this.#announced.add(peer);
+    } else this.#announced.set(peer, id);
     this.#effects.push({ type: 'announced', peer, formed });
   }
 

@@ -65,8 +65,14 @@ describe('a bond in its steady state', () => {
     expect(bond.nextDeadlineMs()).toBeUndefined();
   });
 
-  it('tells each announced bond once', () => {
-    const bond = core();
+  it('tells each announced bond once, and its id is computed once', () => {
+    let computed = 0;
+    const bond = core({
+      bondIdOf: (a, b) => {
+        computed += 1;
+        return bondIdOf(a, b);
+      },
+    });
     const value: [BondId, PeerId] = [bondIdOf(PEER, OTHER), OTHER];
     expect(after(bond, { type: 'BondFormed', value })).toEqual([
       { type: 'announced', peer: OTHER, formed: true },
@@ -75,6 +81,7 @@ describe('a bond in its steady state', () => {
     expect(after(bond, { type: 'BondLost', value })).toEqual([
       { type: 'announced', peer: OTHER, formed: false },
     ]);
+    expect(computed).toBe(1);
     expect(after(bond, { type: 'BondLost', value })).toEqual([]);
   });
 
@@ -84,6 +91,11 @@ describe('a bond in its steady state', () => {
       violation,
     );
     expect(after(core(), { type: 'BondFormed', value: [bondIdOf(PEER, PEER), PEER] })).toMatchObject(
+      violation,
+    );
+    const formed = core();
+    after(formed, { type: 'BondFormed', value: [bondIdOf(PEER, OTHER), OTHER] });
+    expect(after(formed, { type: 'BondLost', value: [bondIdOf(PEER, PEER), OTHER] })).toMatchObject(
       violation,
     );
     const bond = core();
