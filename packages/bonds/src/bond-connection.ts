@@ -18,7 +18,7 @@ import { encodeRaftFrame } from './raft-frame.ts';
 
 /** Around the bytes of a Raft message on the control link: a discriminant and a length. */
 const RAFT_OVERHEAD_BYTES = 4;
-/** A message that says nothing. It opens the bulk link, at both ends: a new leader's first append is in a hurry. */
+/** Says nothing, but opens the bulk link at both ends: a new leader's first append, which is in a hurry, finds it there. */
 const EMPTY = new Uint8Array(0);
 const ACTIVITY: BondInput = { type: 'activity' };
 const WRITTEN: BondInput = { type: 'written' };
@@ -112,7 +112,7 @@ export class BondConnection implements Bond {
     void this.#readControl();
     void this.#readBulk();
     void this.#bulk.open();
-    this.sendRaft(EMPTY, 'bulk');
+    if (this.#bulk.queuedBytes === 0) this.sendRaft(EMPTY, 'bulk');
     this.#pump();
   }
 
@@ -177,7 +177,7 @@ export class BondConnection implements Bond {
       while (!this.#ended) {
         const frames = await bulk.receiveBatch();
         if (frames.length === 0) return;
-        this.#handleFrames(frames, this.#handleRaft);
+        this.#handleFrames(frames, this.#handleBulkFrame);
       }
     } catch {
       // The connection ended, which the control link tells.
@@ -216,10 +216,15 @@ export class BondConnection implements Bond {
     else this.#handle({ type: 'message', message });
   };
 
+  readonly #handleBulkFrame = (frame: Uint8Array): void => {
+    if (frame.length > 0) this.#handleRaft(frame);
+    else this.#counts.receivedMessages += 1;
+  };
+
   readonly #handleRaft = (message: Uint8Array): void => {
     this.#core.handle(ACTIVITY, this.#init.clock.nowMs());
     this.#counts.receivedMessages += 1;
-    if (message.length > 0) this.#init.owner.handleRaft(this, message);
+    this.#init.owner.handleRaft(this, message);
   };
 
   #writeControl(frame: Uint8Array): void {

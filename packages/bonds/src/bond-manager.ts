@@ -82,7 +82,7 @@ export class BondManager {
 
   /**
    * Sends a Raft message, borrowed until it has left. `bulk` is for what may take long: it never delays heartbeats and
-   * control messages, and has no order with them. False when there is no bond with the peer.
+   * control messages, and has no order with them; an empty one is not handed on. False when there is no bond with the peer.
    */
   send(peer: PeerId, message: Uint8Array, lane: 'control' | 'bulk'): boolean {
     return this.#live.get(peer)?.sendRaft(message, lane) ?? false;

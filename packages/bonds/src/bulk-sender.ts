@@ -19,7 +19,7 @@ export class BulkSender {
     return this.#link?.queuedBytes ?? this.#backlogBytes;
   }
 
-  /** Once. */
+  /** May be called once. */
   async open(): Promise<void> {
     try {
       const link = await this.#connection.openLink();

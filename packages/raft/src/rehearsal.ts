@@ -61,7 +61,7 @@ async function play(group: Rehearsal, pause: () => Promise<void>): Promise<void>
 /** Three members, a network that loses nothing, and time that moves when nobody has anything to say. */
 export class Rehearsal {
   readonly nodes = new Map<PeerId, Node>();
-  /** One message of each kind, as its receiver reads it. */
+  /** One message of each kind, as its receiver reads it: held, so that its shape stays known. */
   readonly seen = new Map<string, RaftMessage>();
   readonly #clock = new StageClock();
   readonly #mode: QuorumMode;

@@ -8,7 +8,10 @@ export interface Rng {
   bytes(length: number): Uint8Array;
 }
 
-/** Random words for small draws, filled at once: one call of the host for each would cost more than what it decides. */
+/**
+ * Random words for small draws, filled at once: one call of the host for each would cost more than what it decides. What
+ * may become a secret (`bytes`) is not kept here.
+ */
 const words = new Uint32Array(256);
 let used = words.length;
 
