@@ -21,6 +21,7 @@ export interface CoreConfig {
 export interface CoreLimits {
   /** Commands per append message, unless one run alone is larger. */
   readonly maxAppendBytes: number;
+  /** Few enough that followers work on the first of a large batch, and answer, while the rest is still being sent. */
   readonly maxAppendEntries: number;
   /** Appends, and bytes, on the way to one follower. */
   readonly maxInflightAppends: number;
@@ -57,8 +58,8 @@ export const MAX_VIEW = 64;
 
 export const DEFAULT_LIMITS: CoreLimits = Object.freeze({
   maxAppendBytes: 256 * 1024,
-  maxAppendEntries: 4096,
-  maxInflightAppends: 128,
+  maxAppendEntries: 128,
+  maxInflightAppends: 256,
   maxInflightBytes: 4 * 1024 * 1024,
   maxUncommittedEntries: 1 << 17,
   maxUncommittedBytes: 64 * 1024 * 1024,

@@ -222,6 +222,22 @@ describe('a leader', () => {
     expect(sizes).toEqual([1, 3, 1, 1]);
   });
 
+  test('a large batch goes in several appends, so that followers begin with the first', () => {
+    const h = new Harness({ term: 1, log: old });
+    h.lead();
+    h.ack(1, 3);
+    h.input(
+      propose(
+        1,
+        Array.from({ length: 300 }, () => [new Uint8Array(100)]),
+      ),
+    );
+    const sizes = Harness.sent(h.drain())
+      .filter(([to]) => to === 1)
+      .map(([, body]) => (body.type === 'Append' ? body.entries.flatMap((run) => run.entries).length : 0));
+    expect(sizes).toEqual([128, 128, 44]);
+  });
+
   test('has a bounded window per follower, in appends and in bytes', () => {
     const h = new Harness({ term: 1, log: old, limits: { maxAppendBytes: 100, maxInflightAppends: 3 } });
     h.lead();
