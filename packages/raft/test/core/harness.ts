@@ -259,3 +259,25 @@ export function following(): Harness {
   h.run();
   return h;
 }
+
+/** An opening and a command of term 1. */
+export const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
+/** What the leader `from` appends in `term` after `prev`: a command for each text. */
+export const append = (
+  term: number,
+  from: number,
+  prev: { epoch: ReturnType<typeof epochOf>; index: number } | undefined,
+  texts: string[],
+  extra: object = {},
+) =>
+  ({
+    type: 'Append',
+    epoch: epochOf(term, from),
+    side: undefined,
+    prev,
+    entries: texts.length === 0 ? [] : [{ epoch: epochOf(term, from), entries: texts.map(command) }],
+    commit: 0,
+    round: 0,
+    durable: 0,
+    ...extra,
+  }) as never;

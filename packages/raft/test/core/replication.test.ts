@@ -1,37 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import {
+  append,
   command,
   ELECTION_MS,
+  encode,
   epochOf,
-  forward,
   Harness,
   HEARTBEAT_MS,
-  id,
-  member,
+  old,
   opening,
   propose,
 } from './harness.ts';
-
-const encode = (text: string) => new TextEncoder().encode(text);
-const old = [{ epoch: epochOf(1, 1), entries: [opening(3), command('a')] }];
-const append = (
-  term: number,
-  from: number,
-  prev: { epoch: ReturnType<typeof epochOf>; index: number } | undefined,
-  texts: string[],
-  extra: object = {},
-) =>
-  ({
-    type: 'Append',
-    epoch: epochOf(term, from),
-    side: undefined,
-    prev,
-    entries: texts.length === 0 ? [] : [{ epoch: epochOf(term, from), entries: texts.map(command) }],
-    commit: 0,
-    round: 0,
-    durable: 0,
-    ...extra,
-  }) as never;
 
 describe('a follower', () => {
   test('acknowledges only what is durable, once per turn (acknowledging)', () => {
@@ -216,10 +195,7 @@ describe('a leader', () => {
     h.ack(1, 3);
     const big = (length: number) => new Uint8Array(length);
     h.input(propose(1, [[big(100)], [big(90), big(90), big(90)], [big(1000)], [big(9)]]));
-    const sizes = Harness.sent(h.drain())
-      .filter(([to]) => to === 1)
-      .map(([, body]) => (body.type === 'Append' ? body.entries.flatMap((run) => run.entries).length : 0));
-    expect(sizes).toEqual([1, 3, 1, 1]);
+    expect(appendSizes(h, 1)).toEqual([1, 3, 1, 1]);
   });
 
   test('a large batch goes in several appends, so that followers begin with the first', () => {
@@ -232,10 +208,7 @@ describe('a leader', () => {
         Array.from({ length: 300 }, () => [new Uint8Array(100)]),
       ),
     );
-    const sizes = Harness.sent(h.drain())
-      .filter(([to]) => to === 1)
-      .map(([, body]) => (body.type === 'Append' ? body.entries.flatMap((run) => run.entries).length : 0));
-    expect(sizes).toEqual([128, 128, 44]);
+    expect(appendSizes(h, 1)).toEqual([128, 128, 44]);
   });
 
   test('has a bounded window per follower, in appends and in bytes', () => {
@@ -317,214 +290,9 @@ describe('a leader', () => {
   });
 });
 
-describe('linearizable reads', () => {
-  test('wait for an entry of the leader’s own epoch (S8)', () => {
-    const h = new Harness({ term: 1, log: old });
-    h.lead();
-    h.input({ type: 'read', first: 1, count: 1 });
-    expect(h.run().filter(({ type }) => type === 'read-ready')).toEqual([]);
-    h.ack(1, 3);
-    expect(h.ack(1, 3, 1)).toContainEqual({ type: 'read-ready', first: 1, count: 1 });
-  });
-
-  test('share a round, but never join one that was sent', () => {
-    const h = new Harness({ term: 1, log: old });
-    h.lead();
-    h.ack(1, 3);
-    h.input({ type: 'read', first: 1, count: 2 });
-    h.input({ type: 'read', first: 3, count: 1 });
-    expect(Harness.sent(h.run()).map(([, body]) => 'round' in body && body.round)).toContain(1);
-    h.input({ type: 'read', first: 4, count: 1 });
-    h.run();
-    const first = h.ack(1, 3, 1).filter(({ type }) => type === 'read-ready');
-    expect(first).toEqual([
-      { type: 'read-ready', first: 1, count: 2 },
-      { type: 'read-ready', first: 3, count: 1 },
-    ]);
-    expect(h.ack(2, 3, 2)).toContainEqual({ type: 'read-ready', first: 4, count: 1 });
-  });
-
-  test('of one leadership never hold up those of the next, though whoever asked is gone', () => {
-    const h = new Harness({ term: 1, log: old });
-    h.lead();
-    h.ack(1, 3);
-    for (let round = 1; round <= 3; round += 1) {
-      h.receive(2, { type: 'ReadRequest', read: round });
-      h.run();
-    }
-    h.input({ type: 'bond-down', peer: id(2), departed: false });
-    h.run();
-    h.receive(1, append(9, 1, { epoch: epochOf(1, 1), index: 2 }, []));
-    h.run();
-    h.lead();
-    h.ack(1, h.state.log.last);
-    h.input({ type: 'read', first: 1, count: 1 });
-    h.run();
-    expect(h.ack(1, h.state.log.last, 1)).toContainEqual({ type: 'read-ready', first: 1, count: 1 });
-  });
-
-  test('of a deposed leader are refused (etcd #741)', () => {
-    const h = new Harness({ term: 1, log: old });
-    h.lead();
-    h.ack(1, 3);
-    h.input({ type: 'read', first: 1, count: 1 });
-    h.run();
-    h.receive(2, append(9, 2, { epoch: epochOf(1, 1), index: 2 }, []));
-    expect(h.run()).toContainEqual({ type: 'read-refused', first: 1, count: 1, reason: 'Offline' });
-  });
-});
-
-describe('forwarding', () => {
-  const following = () => {
-    const h = new Harness({ term: 1, log: old });
-    h.receive(1, append(1, 1, { epoch: epochOf(1, 1), index: 2 }, []));
-    h.run();
-    return h;
-  };
-
-  test('a follower forwards, and knows the place from the answer', () => {
-    const h = following();
-    h.input(propose(5, [[encode('x')], [encode('y')]]));
-    expect(Harness.sent(h.run())).toEqual([[1, forward(epochOf(1, 1), 5, [[encode('x')], [encode('y')]])]]);
-    h.receive(1, { type: 'Forwarded', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
-    expect(h.run()).toContainEqual({ type: 'accepted', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
-  });
-
-  test('an answer that nobody asked for is ignored', () => {
-    const h = following();
-    h.receive(2, { type: 'Forwarded', first: 5, count: 2, epoch: epochOf(1, 1), index: 3 });
-    h.receive(1, { type: 'Forwarded', first: 6, count: 1, epoch: epochOf(1, 1), index: 3 });
-    expect(h.run()).toEqual([]);
-  });
-
-  test('without an answer the outcome is unknown: after the time limit, or when the bond is lost (W12)', () => {
-    const h = following();
-    h.input(propose(1, [[encode('x')]]));
-    h.run();
-    h.input({ type: 'bond-down', peer: id(1), departed: false });
-    expect(h.run()).toContainEqual({ type: 'uncertain', first: 1, count: 1 });
-  });
-
-  test('without a leader nothing is sent: offline', () => {
-    const h = new Harness({ term: 1, log: old });
-    h.input(propose(1, [[encode('x')]]));
-    expect(h.run()).toEqual([{ type: 'refused', first: 1, count: 1, reason: 'Offline' }]);
-  });
-
-  test('whoever does not lead refuses what is forwarded to it', () => {
-    const h = following();
-    h.receive(2, forward(epochOf(1, 1), 8, [[encode('x')]]));
-    expect(Harness.sent(h.run())).toEqual([
-      [2, { type: 'Refused', first: 8, count: 1, reason: { type: 'Offline' } }],
-    ]);
-  });
-});
-
-describe('the view of a dynamic leader (D3)', () => {
-  const view = (...indexes: number[]) => ({
-    type: 'Opening' as const,
-    forced: true,
-    members: indexes.map(member),
-    learners: [],
-  });
-  const founded = (...indexes: number[]) => {
-    const size = Math.max(...indexes) + 1;
-    const h = new Harness({
-      mode: 'dynamic',
-      size,
-      term: 1,
-      log: [{ epoch: epochOf(1, 0), entries: [view(...indexes)] }],
-    });
-    h.lead();
-    return h;
-  };
-
-  test('loses a member that departs at once, one entry per member', () => {
-    const h = founded(0, 1, 2, 3);
-    for (const from of [1, 2, 3]) h.ack(from, 2);
-    h.input({ type: 'bond-down', peer: id(3), departed: true });
-    h.input({ type: 'bond-down', peer: id(2), departed: true });
-    h.advance(1);
-    expect(h.core.log.members).toEqual([0, 1, 3].map(member));
-    h.ack(1, 3);
-    h.advance(HEARTBEAT_MS);
-    expect(h.core.log.members).toEqual([0, 1].map(member));
-  });
-
-  test('keeps a member whose bond is lost for an election timeout, and one that is only slow for ever', () => {
-    const h = founded(0, 1, 2, 3);
-    for (const from of [1, 2]) h.ack(from, 2);
-    h.input({ type: 'bond-down', peer: id(2), departed: false });
-    for (let waited = 0; waited < ELECTION_MS - HEARTBEAT_MS; waited += HEARTBEAT_MS) {
-      h.advance(HEARTBEAT_MS);
-      h.ack(1, h.core.log.last);
-      h.ack(3, 0);
-    }
-    expect(h.core.log.members).toHaveLength(4);
-    for (let waited = 0; waited < 3 * ELECTION_MS; waited += HEARTBEAT_MS) {
-      h.advance(HEARTBEAT_MS);
-      h.ack(1, h.core.log.last);
-      h.ack(3, 0);
-    }
-    expect(h.core.log.members).toEqual([0, 1, 3].map(member));
-  });
-
-  test('does not change before an entry of its own epoch is committed', () => {
-    const h = founded(0, 1, 2);
-    h.input({ type: 'bond-down', peer: id(2), departed: true });
-    h.advance(1);
-    expect(h.core.log.members).toHaveLength(3);
-    h.ack(1, 2);
-    expect(h.core.log.members).toEqual([0, 1].map(member));
-  });
-
-  test('a leader without a majority is suspended: it stays, acknowledges nothing and reads nothing', () => {
-    const h = founded(0, 1, 2);
-    h.ack(1, 2);
-    for (let waited = 0; waited <= ELECTION_MS + HEARTBEAT_MS; waited += HEARTBEAT_MS)
-      h.advance(HEARTBEAT_MS);
-    expect(h.state.role).toBe('leader');
-    expect(h.state.leadership?.suspendedSinceMs).toBeDefined();
-    h.input(propose(1, [[encode('x')]]));
-    h.input({ type: 'read', first: 1, count: 1 });
-    const turn = h.run();
-    expect(turn).toContainEqual({ type: 'refused', first: 1, count: 1, reason: 'NoQuorum' });
-    expect(turn).toContainEqual({ type: 'read-refused', first: 1, count: 1, reason: 'NoQuorum' });
-    h.advance(HEARTBEAT_MS);
-    h.ack(1, 2);
-    h.advance(HEARTBEAT_MS);
-    expect(h.state.leadership?.suspendedSinceMs).toBeUndefined();
-  });
-
-  test('half of a view waits until the lost are removed, however late they are missed, and serves again (D3)', () => {
-    const h = founded(0, 1, 2, 3);
-    h.ack(1, 2);
-    h.ack(2, 2);
-    let waited = 0;
-    const wait = (ms: number) => {
-      for (const until = waited + ms; waited < until; waited += HEARTBEAT_MS) {
-        h.advance(HEARTBEAT_MS);
-        h.ack(1, h.core.log.last);
-      }
-    };
-    wait(2.5 * ELECTION_MS);
-    for (const gone of [2, 3]) h.input({ type: 'bond-down', peer: id(gone), departed: false });
-    wait(ELECTION_MS - HEARTBEAT_MS);
-    expect(h.state.leadership?.suspendedSinceMs).toBeDefined();
-    wait(3 * HEARTBEAT_MS);
-    expect(h.state.role).toBe('leader');
-    expect(h.state.leadership?.suspendedSinceMs).toBeUndefined();
-    expect(h.core.log.members).toEqual([0, 1].map(member));
-    expect(h.state.commit).toBe(h.core.log.last);
-  });
-
-  test('two members: each write needs both (S4, W8)', () => {
-    const h = founded(0, 1);
-    expect(h.state.commit).toBe(0);
-    h.ack(1, 2);
-    expect(h.state.commit).toBe(2);
-    h.input(propose(1, [[encode('x')]]));
-    h.run();
-    expect(h.state.commit).toBe(2);
-  });
-});
+/** How many entries each append has that goes to `peer` now. */
+function appendSizes(h: Harness, peer: number): number[] {
+  return Harness.sent(h.drain())
+    .filter(([to]) => to === peer)
+    .map(([, body]) => (body.type === 'Append' ? body.entries.flatMap((run) => run.entries).length : 0));
+}
